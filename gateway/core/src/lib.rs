@@ -1,0 +1,26 @@
+//! What Koigate decides, and nothing else: what a reply means, what a backend really edited, how the
+//! edits of many become one document, and which single answer the bot gets.
+//!
+//! There is no `async`, clock, environment, file, network or log in this crate. Time comes in as an
+//! argument, whatever may take long is a plain function that the caller may move off its thread, and
+//! everything is deterministic: configured order, never arrival or hash order.
+//!
+//! The way through it, for one hook:
+//!
+//! ```text
+//! Plan (checked configuration)           hook::infer (which kind is it?)
+//!   Tally::new(plan, hook)
+//!     per stage:  tally.next_stage() -> what each backend is sent (View)
+//!                 judge(reply)       -> Judgement (verdict, edits against the View)
+//!                 tally.record(..)   -> settled? first reject wins lives here
+//!                 tally.close_stage()-> edits folded into the base, in configured order (merge)
+//!   tally.finish() -> Outcome + Harvest
+//!   answer::compose(harvest) -> the one Answer (or pictures still to be drawn: sheet)
+//! ```
+
+pub mod failure;
+pub mod hook;
+pub mod plan;
+pub mod reply;
+pub mod secret;
+pub mod texts;

@@ -1,0 +1,254 @@
+//! The plan: the whole checked configuration, immutable, swapped as one value.
+//!
+//! Plain data that can't be wrong: `koigate-config` is the only place that makes one, and reports what
+//! is wrong before it does. Defaults live there too; here every field has its value.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::hook::HookName;
+use crate::secret::Secret;
+
+/// The whole checked configuration.
+#[derive(Debug)]
+pub struct Plan {
+    /// The side that faces the bot.
+    pub server: Server,
+    /// The side that faces the operator.
+    pub admin: Admin,
+    /// What is written to standard error.
+    pub log: Log,
+    /// Every backend, in the order of the file. A [`BackendId`] is an index into this.
+    pub backends: Vec<Arc<Backend>>,
+    /// What each kind of hook runs.
+    pub chains: BTreeMap<HookName, Arc<Chain>>,
+}
+
+/// The listening side: addresses and limits of the gateway as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where hooks are accepted. Port 0 lets the system choose.
+    pub listen: Vec<SocketAddr>,
+    /// The prefix under which the hooks live: empty, or `/` and segments without a trailing slash.
+    pub path: String,
+    /// The largest body of a hook, in bytes.
+    pub max_body: usize,
+    /// The most hooks at once.
+    pub max_in_flight: usize,
+    /// Worker threads; 0 means one per core.
+    pub threads: usize,
+}
+
+/// The operator's side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Where metrics and health are served.
+    pub listen: SocketAddr,
+}
+
+/// The log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// The least level that is written.
+    pub level: LogLevel,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The least level that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Only what needs somebody.
+    Error,
+    /// And what should not be.
+    Warn,
+    /// And one line a hook.
+    Info,
+    /// And each call.
+    Debug,
+    /// And what the libraries say.
+    Trace,
+}
+
+/// A backend's place in [`Plan::backends`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackendId(pub usize);
+
+/// One named callback service, with its limits and its policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backend {
+    /// Its name: 1 to 40 of `A-Z a-z 0-9 _ -`.
+    pub name: Arc<str>,
+    /// Where it is.
+    pub target: Target,
+    /// The whole exchange, connecting included.
+    pub timeout: Duration,
+    /// Name, TCP and TLS together, over all addresses.
+    pub connect_timeout: Duration,
+    /// What a failure means for the hook.
+    pub on_failure: OnFailure,
+    /// Statuses that are failures, not verdicts.
+    pub failure_statuses: StatusSet,
+    /// Headers of its own, in the order of the file.
+    pub headers: Vec<Header>,
+    /// The largest reply, in bytes, after decoding.
+    pub max_reply: usize,
+    /// The most calls at once.
+    pub max_in_flight: usize,
+    /// Whether a call goes on to its own timeout although its answer has no say any more.
+    pub always_finish: bool,
+}
+
+/// One header that a backend is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The name, a token of RFC 9110.
+    pub name: String,
+    /// The value, checked to be one line; it may be a secret.
+    pub value: Secret,
+}
+
+/// Where a backend is: an absolute `http` or `https` URL, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Plain or TLS.
+    pub scheme: Scheme,
+    /// A name or an address, an IPv6 address without its brackets.
+    pub host: String,
+    /// The port, the scheme's own where the URL has none.
+    pub port: u16,
+    /// What goes into `Host`: the port only where it isn't the scheme's own.
+    pub authority: String,
+    /// Path and query as sent; `{hook}` stands for the hook's name.
+    pub path: String,
+}
+
+/// Plain or TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain TCP.
+    Http,
+    /// TLS, the certificate checked for the URL's host.
+    Https,
+}
+
+/// What a failure of a backend means for the hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Go on without it, and count that.
+    Continue,
+    /// Refuse with 502.
+    Reject {
+        /// What the user reads.
+        message: String,
+    },
+}
+
+/// A set of status codes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StatusSet(pub Vec<RangeInclusive<u16>>);
+
+/// What one kind of hook runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// The stages, in order; none is empty, and no backend stands in two.
+    pub stages: Vec<Stage>,
+    /// The whole hook, from its last byte to the answer.
+    pub deadline: Duration,
+    /// Which reject decides.
+    pub reject: RejectRule,
+    /// What two values at one place mean.
+    pub on_conflict: OnConflict,
+    /// What becomes of several pictures.
+    pub images: Images,
+}
+
+/// Backends that are asked together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// In configured order.
+    pub backends: Vec<BackendId>,
+}
+
+/// Which reject of a stage decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectRule {
+    /// The first to arrive, at once.
+    First,
+    /// The earliest in configured order, once all are in.
+    Ordered,
+}
+
+/// What two different values of one place mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// The later in configured order stands.
+    Last,
+    /// The earlier stands.
+    First,
+    /// The hook is refused with 409.
+    Reject,
+}
+
+/// What becomes of several pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Images {
+    /// One sheet of all.
+    Sheet,
+    /// Only the first passes.
+    First,
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// The backend with this id.
+    pub fn backend(&self, id: BackendId) -> Option<&Arc<Backend>> {
+        self.backends.get(id.0)
+    }
+}
+
+// === impl StatusSet ===
+
+impl StatusSet {
+    /// Whether this status is one of them.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&status))
+    }
+}
+
+// === impl Target ===
+
+impl Target {
+    /// Path and query for a hook of this name.
+    pub fn path_for(&self, hook: &HookName) -> String {
+        self.path.replace("{hook}", hook.as_str())
+    }
+}
+
+// === impl LogLevel ===
+
+impl LogLevel {
+    /// The word of the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}

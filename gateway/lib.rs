@@ -1,0 +1,1 @@
+//! Koigate: a gateway that chains koipy callback services.

@@ -1,0 +1,2 @@
+//! Koigate.
+fn main() {}
