@@ -1,1 +1,3 @@
 //! Koigate: a gateway that chains koipy callback services.
+
+pub mod http1;
