@@ -1,0 +1,157 @@
+//! The log: one line an event on standard error, as text for people or as JSON for machines.
+//!
+//! What a line says is decided where it is written, through `tracing`; Pingora and others write through `log`,
+//! which is bridged. `[log]` of the configuration alone decides: `RUST_LOG` is not read, so that a forgotten
+//! variable never changes what a gateway tells about its users.
+
+use std::io::{self, IsTerminal};
+
+use koigate_core::plan::{Log, LogFormat, LogLevel};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+/// Starts the log of this process; everything logged before is lost.
+///
+/// # Errors
+///
+/// Fails where the process has a log already.
+pub fn start(log: Log) -> Result<(), TryInitError> {
+    let colours =
+        if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()) {
+            Colours::On
+        } else {
+            Colours::Off
+        };
+    subscriber(log, colours, io::stderr).try_init()
+}
+
+/// Whether lines are coloured.
+#[derive(Clone, Copy)]
+enum Colours {
+    /// On a terminal.
+    On,
+    /// In files, pipes and journals.
+    Off,
+}
+
+/// Everything but where it is installed.
+fn subscriber<W>(log: Log, colours: Colours, writer: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_ansi(matches!(colours, Colours::On));
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
+        LogFormat::Text => Box::new(lines),
+        LogFormat::Json => Box::new(lines.json().flatten_event(true)),
+    };
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(targets(log.level))
+}
+
+/// Our own crates speak at the configured level. Libraries have their say from `warn` upwards, since a line for
+/// each connection would bury the hooks; `trace` lets everybody speak.
+fn targets(level: LogLevel) -> Targets {
+    let own = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let others = match level {
+        LogLevel::Trace => LevelFilter::TRACE,
+        LogLevel::Error | LogLevel::Warn | LogLevel::Info | LogLevel::Debug => own.min(LevelFilter::WARN),
+    };
+    Targets::new().with_default(others).with_target("koigate", own)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// A writer that keeps what was written.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a log of this form and level writes of what `speak` says.
+    fn written(format: LogFormat, level: LogLevel, speak: fn()) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber = subscriber(Log { format, level }, Colours::Off, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, speak);
+        let bytes = kept.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn everything() {
+        tracing::error!(target: "koigate::serve", "own error");
+        tracing::warn!(target: "koigate::serve", "own warn");
+        tracing::info!(target: "koigate::serve", "own info");
+        tracing::debug!(target: "koigate_core", "own debug");
+        tracing::trace!(target: "koigate::serve", "own trace");
+        tracing::error!(target: "pingora_core", "their error");
+        tracing::warn!(target: "pingora_core", "their warn");
+        tracing::info!(target: "pingora_core", "their info");
+        tracing::trace!(target: "rustls", "their trace");
+    }
+
+    #[test]
+    fn levels() {
+        for (level, own, theirs) in [
+            (LogLevel::Error, 1, 1),
+            (LogLevel::Warn, 2, 2),
+            (LogLevel::Info, 3, 2),
+            (LogLevel::Debug, 4, 2),
+            (LogLevel::Trace, 5, 4),
+        ] {
+            let log = written(LogFormat::Text, level, everything);
+            let count = |word| log.matches(word).count();
+            assert_eq!(
+                (count(" own "), count(" their ")),
+                (own, theirs),
+                "{level:?}: {log}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_json_line_is_one_object_with_its_fields() {
+        let log = written(LogFormat::Json, LogLevel::Info, || {
+            tracing::info!(target: "koigate::serve", hook = "onMessage", ms = 1.5, "hook");
+        });
+        assert_eq!(log.lines().count(), 1, "{log}");
+        let line: serde_json::Value = serde_json::from_str(&log).unwrap();
+        assert_eq!(line["hook"], "onMessage");
+        assert_eq!(line["ms"], 1.5);
+        assert_eq!(line["message"], "hook");
+        assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn a_text_line_has_fields_and_no_escapes() {
+        let log = written(LogFormat::Text, LogLevel::Info, || {
+            tracing::info!(target: "koigate::serve", ms = 1.5, "hook");
+        });
+        assert!(log.contains("INFO koigate::serve: hook ms=1.5"), "{log}");
+        assert!(!log.contains('\u{1b}'), "{log}");
+    }
+}
