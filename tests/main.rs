@@ -1,0 +1,13 @@
+//! The outer ring: the real program as a child process, real sockets, a bot that acts on answers as koipy does
+//! and backends that can be told anything. One file a topic; `support` holds what they are written with.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and what is written for tests alone is a test too"
+)]
+
+#[allow(dead_code, reason = "the suites that use the rest come one by one")]
+mod support;
