@@ -18,6 +18,7 @@
 //!   answer::compose(harvest) -> the one Answer (or pictures still to be drawn: sheet)
 //! ```
 
+pub mod answer;
 pub mod failure;
 pub mod hook;
 pub mod plan;

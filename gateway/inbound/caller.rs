@@ -1,0 +1,165 @@
+//! One caller's connection: the stream, and what has arrived on it and is not used yet.
+//!
+//! Every wait here has its deadline, and every buffer grows with what has arrived, never with what was
+//! announced. Each method may be dropped at its await: nothing that has arrived is lost by that.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use pingora::protocols::Stream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// A first read's room: a hook of 12 nodes with its head, and place to spare.
+const BLOCK: usize = 8 * 1024;
+/// The most room that a read may ask for while little has arrived.
+const STEP: usize = 64 * 1024;
+/// Bytes that may wait behind a request that is being served. A caller who has sent more is not read any
+/// further until its turn comes.
+const MAX_AHEAD: usize = 16 * 1024;
+/// A block larger than this is given back once its body has been taken, not kept with the connection.
+const KEPT: usize = 16 * 1024;
+
+/// A caller that takes no byte of its answer for so long has gone.
+const WRITE_STALL: Duration = Duration::from_secs(10);
+/// What a whole answer may take, besides a second for every [`WRITE_PACE`] bytes of it.
+const WRITE_TIME: Duration = Duration::from_secs(30);
+/// The least pace of a large answer, in bytes a second.
+const WRITE_PACE: usize = 256 * 1024;
+
+/// How long a connection that is being closed is still read, so that the caller can read its answer.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+/// And how many bytes.
+const LINGER_BYTES: usize = 4 * 1024 * 1024;
+
+/// The stream of one connection, and what has arrived on it.
+pub(super) struct Caller {
+    stream: Stream,
+    arrived: BytesMut,
+    peer: Option<SocketAddr>,
+}
+
+/// Why nothing more comes from the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// It has closed the connection, or the connection broke.
+    Left,
+    /// Its time is up.
+    Late,
+}
+
+// === impl Caller ===
+
+impl Caller {
+    pub(super) fn new(stream: Stream) -> Self {
+        let peer = stream
+            .get_socket_digest()
+            .and_then(|digest| digest.peer_addr()?.as_inet().copied());
+        Self {
+            stream,
+            arrived: BytesMut::new(),
+            peer,
+        }
+    }
+
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// What has arrived and is not used yet.
+    pub(super) fn arrived(&self) -> &[u8] {
+        &self.arrived
+    }
+
+    /// Waits for more, of which `wanted` bytes would be of use now.
+    pub(super) async fn more(&mut self, wanted: usize, deadline: Instant) -> Result<(), Lost> {
+        match timeout_at(deadline, self.read(wanted)).await {
+            Ok(read) => read,
+            Err(_) => Err(Lost::Late),
+        }
+    }
+
+    /// Waits for more, for as long as it takes.
+    pub(super) async fn read(&mut self, wanted: usize) -> Result<(), Lost> {
+        self.make_room(wanted);
+        match self.stream.read_buf(&mut self.arrived).await {
+            Ok(0) | Err(_) => Err(Lost::Left),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Returns when the caller has left. Until then it keeps up to [`MAX_AHEAD`] bytes of the next requests.
+    ///
+    /// The end of the caller's stream is taken for its leaving: a caller that closes its half only and waits
+    /// for an answer can't be told from one that has gone, and koipy does not do that.
+    pub(super) async fn departure(&mut self) {
+        while self.arrived.len() < MAX_AHEAD {
+            if self.read(BLOCK).await.is_err() {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Takes the first `count` bytes of what has arrived.
+    pub(super) fn take(&mut self, count: usize) -> Bytes {
+        let count = count.min(self.arrived.len());
+        if count <= KEPT {
+            return self.arrived.split_to(count).freeze();
+        }
+        // Else the rest would hold the whole block for as long as the connection idles.
+        let rest = BytesMut::from(self.arrived.get(count..).unwrap_or_default());
+        let mut taken = std::mem::replace(&mut self.arrived, rest);
+        taken.truncate(count);
+        taken.freeze()
+    }
+
+    /// Drops the first `count` bytes of what has arrived.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.arrived.advance(count.min(self.arrived.len()));
+    }
+
+    /// Writes all of it, in one system call where the socket has room.
+    pub(super) async fn write(&mut self, mut bytes: impl Buf) -> Result<(), Lost> {
+        let pace = Duration::from_secs((bytes.remaining() / WRITE_PACE) as u64);
+        let last = Instant::now() + WRITE_TIME + pace;
+        while bytes.has_remaining() {
+            let deadline = last.min(Instant::now() + WRITE_STALL);
+            match timeout_at(deadline, self.stream.write_buf(&mut bytes)).await {
+                Ok(Ok(1..)) => {}
+                Ok(Ok(0) | Err(_)) => return Err(Lost::Left),
+                Err(_) => return Err(Lost::Late),
+            }
+        }
+        self.stream.flush().await.map_err(|_| Lost::Left)
+    }
+
+    /// Ends our half, then reads on for a while: closing on unread bytes would reset the connection, and the
+    /// caller might lose the answer that it has not read yet.
+    pub(super) async fn linger(&mut self) {
+        let _ = timeout(LINGER_TIME, async {
+            if self.stream.shutdown().await.is_err() {
+                return;
+            }
+            let mut dropped = 0;
+            while dropped < LINGER_BYTES {
+                self.arrived.clear();
+                if self.read(BLOCK).await.is_err() {
+                    return;
+                }
+                dropped += self.arrived.len();
+            }
+        })
+        .await;
+    }
+
+    /// Doubles with what has arrived, up to what is wanted.
+    fn make_room(&mut self, wanted: usize) {
+        let room = wanted.clamp(1, STEP.max(self.arrived.len()));
+        let spare = self.arrived.capacity() - self.arrived.len();
+        if spare < room.min(BLOCK / 4) {
+            self.arrived.reserve(room);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What stands behind a listener, and the request and response that pass through it.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use koigate_core::answer::Answer;
+use koigate_core::texts;
+
+use super::head::Head;
+
+/// What stands behind a listener.
+///
+/// One connection's requests come one after another; many connections come at once.
+pub trait Door: Send + Sync + 'static {
+    /// What [`Door::admit`] hands to [`Door::serve`]: a permit, a plan. Dropped if the body never comes whole.
+    type Pass: Send;
+
+    /// Decides on the head alone, before the body is read and before `100 Continue`.
+    ///
+    /// # Errors
+    ///
+    /// The response that refuses the request. The session closes the connection after it, unless the whole
+    /// request had arrived already.
+    fn admit(&self, head: &Head) -> Result<Admitted<Self::Pass>, Box<Response>>;
+
+    /// Answers the whole request. The future is dropped where it stands when the caller leaves before it is
+    /// done, so whatever must outlive it lives elsewhere.
+    fn serve(&self, pass: Self::Pass, request: Request) -> impl Future<Output = Response> + Send;
+
+    /// The answer where the edge itself refuses a request ([`Refusal::BadRequest`], [`Refusal::TooLarge`]),
+    /// and the place to count that. The connection is closed after it; a caller who ran out of time is
+    /// counted here too, but gets no answer.
+    fn refuse(&self, refusal: Refusal) -> Response {
+        refusal.into()
+    }
+}
+
+/// A request that may come in.
+#[derive(Debug)]
+pub struct Admitted<P> {
+    /// What [`Door::serve`] gets.
+    pub pass: P,
+    /// The largest body that is read for it, in bytes; a larger one is refused with 413.
+    pub max_body: usize,
+}
+
+/// A whole request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Its head.
+    pub head: Head,
+    /// Its body, without any transfer coding; empty where there is none.
+    pub body: Bytes,
+}
+
+/// What the caller gets.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// Status, what it carries, and the headers that say what that is.
+    pub answer: Answer,
+    /// Further headers, in this order. `Date`, `Content-Length` and `Connection` are the session's own.
+    /// One whose value is no field value (RFC 9110 section 5.5) is left out.
+    pub headers: Vec<(&'static str, String)>,
+    /// Whether more may be asked on this connection.
+    pub connection: Connection,
+}
+
+/// What becomes of a connection after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// The next request may come, if the caller wants that too.
+    KeepAlive,
+    /// The answer says `Connection: close`, and the connection is.
+    Close,
+}
+
+/// Why a request gets no further than the door. The names are the `reason` label of
+/// `koigate_request_rejections_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Refusal {
+    /// Not a method for this path: 405.
+    Method,
+    /// Nothing lives at this path: 404.
+    Path,
+    /// The body is larger than `max_body`: 413.
+    TooLarge,
+    /// Too much at once: 503.
+    Overloaded,
+    /// Broken HTTP, or too slow: 400.
+    BadRequest,
+}
+
+// === impl Response ===
+
+impl Response {
+    /// A short text for a person.
+    pub fn text(status: u16, text: &str) -> Self {
+        Answer::text(status, text).into()
+    }
+
+    /// The same with one header more.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same, and the connection is closed after it.
+    #[must_use]
+    pub fn closing(mut self) -> Self {
+        self.connection = Connection::Close;
+        self
+    }
+}
+
+impl From<Answer> for Response {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            headers: Vec::new(),
+            connection: Connection::KeepAlive,
+        }
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// Every refusal, in the order of the contract.
+    pub const ALL: [Self; 5] = [
+        Self::Method,
+        Self::Path,
+        Self::TooLarge,
+        Self::Overloaded,
+        Self::BadRequest,
+    ];
+
+    /// The word used in metrics and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Path => "path",
+            Self::TooLarge => "too_large",
+            Self::Overloaded => "overloaded",
+            Self::BadRequest => "bad_request",
+        }
+    }
+}
+
+impl From<Refusal> for Box<Response> {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.into())
+    }
+}
+
+impl From<Refusal> for Response {
+    /// How a hook is refused; [`Refusal::Method`] names `POST`.
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Method => Self::text(405, texts::METHOD).with("Allow", "POST"),
+            Refusal::Path => Self::text(404, texts::NOT_FOUND),
+            Refusal::TooLarge => Self::text(413, texts::BODY_TOO_LARGE),
+            Refusal::Overloaded => Self::text(503, texts::OVERLOADED),
+            Refusal::BadRequest => Self::text(400, texts::BAD_REQUEST).closing(),
+        }
+    }
+}

@@ -1,0 +1,471 @@
+//! A request's head: where it ends, whether it is one, and what it says.
+//!
+//! No sockets and no clock: bytes come in, a [`Head`] or the reason against it comes out. [`Scan`] looks at
+//! each byte once however the head is cut into reads, and refuses what no further byte could mend; [`check`]
+//! then judges the whole. What two readers could understand in two ways is refused, never repaired
+//! (RFC 9112 section 11.2).
+
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+/// The largest head, in bytes, request line and empty line included.
+pub(super) const MAX_HEAD: usize = 32 * 1024;
+/// The most header lines.
+pub(super) const MAX_LINES: usize = 100;
+
+/// The head of a request, checked.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// As it came, from the method to the empty line.
+    raw: Bytes,
+    method: Span,
+    /// `None` where an absolute URI has no path: that is `/`.
+    path: Option<Span>,
+    query: Option<Span>,
+    lines: Vec<Line>,
+    version: Version,
+    framing: Framing,
+    persistence: Persistence,
+    expects_continue: bool,
+    peer: Option<SocketAddr>,
+}
+
+/// The minor version of HTTP/1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+}
+
+/// How the end of the body is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// So many bytes; 0 where nothing is said.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+}
+
+/// Whether the caller wants to ask more on this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Persistence {
+    /// It may.
+    KeepAlive,
+    /// It is an HTTP/1.0 caller that asked for it, and has to be told.
+    KeepAliveAsked,
+    /// It won't.
+    Close,
+}
+
+/// Why these bytes are no request. The words name nothing of what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadRequest {
+    /// The first byte can't begin a method: TLS, or anything else.
+    #[error("not HTTP")]
+    NotHttp,
+    /// The request line ends in neither `HTTP/1.1` nor `HTTP/1.0`: HTTP/0.9, HTTP/2's preface.
+    #[error("not HTTP/1.1 or HTTP/1.0")]
+    Version,
+    /// A line that ends without a carriage return.
+    #[error("bare line feed")]
+    BareLineFeed,
+    /// Over [`MAX_HEAD`] bytes.
+    #[error("head too large")]
+    HeadTooLarge,
+    /// Over [`MAX_LINES`] header lines.
+    #[error("too many header lines")]
+    TooManyLines,
+    /// A request line or header line that is none: a control character, a folded line, a space before the colon.
+    #[error("malformed head")]
+    Syntax,
+    /// A target that is neither a path nor an absolute URI, or holds a user or a fragment.
+    #[error("malformed target")]
+    Target,
+    /// No `Host` on HTTP/1.1, more than one, or one that is no host.
+    #[error("not exactly one host")]
+    Host,
+    /// More than one `Content-Length`, or one that is not digits alone.
+    #[error("malformed content length")]
+    ContentLength,
+    /// A `Transfer-Encoding` that is not exactly one `chunked`, or on HTTP/1.0.
+    #[error("unsupported transfer encoding")]
+    TransferEncoding,
+    /// `Content-Length` and `Transfer-Encoding` together.
+    #[error("content length beside transfer encoding")]
+    TwoFramings,
+    /// A chunk that is none.
+    #[error("malformed chunk")]
+    Chunk,
+}
+
+/// Finds where a head ends.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// Where the request line begins: 0, or 2 after the one empty line that may precede it.
+    start: usize,
+    /// Where the line being read begins.
+    line: usize,
+    /// Up to where there is nothing new.
+    seen: usize,
+    /// Lines that have ended since `start`.
+    lines: usize,
+}
+
+/// A part of the head's bytes. 16 bits hold [`MAX_HEAD`].
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u16,
+    end: u16,
+}
+
+/// One header line.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    name: Span,
+    value: Span,
+}
+
+// === impl Head ===
+
+impl Head {
+    /// The method, as it came.
+    pub fn method(&self) -> &str {
+        self.str(self.method)
+    }
+
+    /// The path, as it came: neither decoded nor normalised. `*` for `OPTIONS *`.
+    pub fn path(&self) -> &str {
+        self.path.map_or("/", |span| self.str(span))
+    }
+
+    /// What follows the `?`, as it came.
+    pub fn query(&self) -> Option<&str> {
+        self.query.map(|span| self.str(span))
+    }
+
+    /// The version of the caller's HTTP.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Where the caller is, where the socket knows.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// The value of the first header of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers()
+            .find(|(it, _)| it.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// Every header, as it came and in its order, without the white space around the value.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.lines
+            .iter()
+            .map(|line| (self.str(line.name), self.bytes(line.value)))
+    }
+
+    pub(super) fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    pub(super) fn persistence(&self) -> Persistence {
+        self.persistence
+    }
+
+    pub(super) fn expects_continue(&self) -> bool {
+        self.expects_continue
+    }
+
+    pub(super) fn seen_from(mut self, peer: Option<SocketAddr>) -> Self {
+        self.peer = peer;
+        self
+    }
+
+    /// Spans are made from `raw` itself, so none is outside.
+    fn bytes(&self, span: Span) -> &[u8] {
+        let range = usize::from(span.start)..usize::from(span.end);
+        self.raw.get(range).unwrap_or_default()
+    }
+
+    /// Only for what httparse has found to be UTF-8.
+    fn str(&self, span: Span) -> &str {
+        std::str::from_utf8(self.bytes(span)).unwrap_or_default()
+    }
+}
+
+// === impl Scan ===
+
+impl Scan {
+    /// Looks at what has arrived since it last looked; `bytes` is everything from the first byte on.
+    /// Gives the range of the whole head once its empty line is there.
+    pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<Option<Range<usize>>, BadRequest> {
+        if !bytes.first().is_none_or(|&first| begins_head(first)) {
+            return Err(BadRequest::NotHttp);
+        }
+        while let Some(at) = memchr::memchr(b'\n', bytes.get(self.seen..).unwrap_or_default()) {
+            let end = self.seen + at + 1;
+            let line = bytes
+                .get(self.line..end)
+                .and_then(|line| line.strip_suffix(b"\r\n"))
+                .ok_or(BadRequest::BareLineFeed)?;
+            self.seen = end;
+            self.line = end;
+            if self.ends_at(line)? {
+                return within_limit(end).map(|()| Some(self.start..end));
+            }
+        }
+        self.seen = bytes.len();
+        within_limit(bytes.len()).map(|()| None)
+    }
+
+    /// Whether this line is the empty one after the headers.
+    fn ends_at(&mut self, line: &[u8]) -> Result<bool, BadRequest> {
+        if line.is_empty() && self.lines == 0 && self.start == 0 {
+            // RFC 9112 section 2.2: one empty line before the request line is to be ignored.
+            self.start = self.line;
+            return Ok(false);
+        }
+        if self.lines == 0 && !(line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")) {
+            return Err(BadRequest::Version);
+        }
+        self.lines += 1;
+        Ok(line.is_empty())
+    }
+}
+
+fn begins_head(first: u8) -> bool {
+    first == b'\r' || first == b'\n' || is_token(first)
+}
+
+fn within_limit(length: usize) -> Result<(), BadRequest> {
+    if length > MAX_HEAD {
+        return Err(BadRequest::HeadTooLarge);
+    }
+    Ok(())
+}
+
+/// Judges a whole head, from the first byte of the request line to the end of the empty line.
+///
+/// `httparse` refuses what no line may hold (NUL, bare CR, folding, a space before the colon, a version that
+/// is not 1.0 or 1.1); [`Scan`] has refused bare line feeds; the rest of the list stands here.
+pub(super) fn check(raw: Bytes) -> Result<Head, BadRequest> {
+    within_limit(raw.len())?;
+    let mut slots = [const { MaybeUninit::uninit() }; MAX_LINES];
+    let mut parsed = httparse::Request::new(&mut []);
+    let status = parsed.parse_with_uninit_headers(&raw, &mut slots)?;
+    if status != httparse::Status::Complete(raw.len()) {
+        return Err(BadRequest::Syntax);
+    }
+    let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
+        return Err(BadRequest::Syntax);
+    };
+    let version = if minor == 0 {
+        Version::Http10
+    } else {
+        Version::Http11
+    };
+    let fields = Fields::read(parsed.headers)?;
+    fields.check_host(version)?;
+    let (path, query) = split_target(target)?;
+    Ok(Head {
+        method: span(&raw, method.as_bytes()),
+        path: path.map(|path| span(&raw, path.as_bytes())),
+        query: query.map(|query| span(&raw, query.as_bytes())),
+        lines: parsed
+            .headers
+            .iter()
+            .map(|header| Line::new(&raw, header))
+            .collect(),
+        version,
+        framing: fields.framing(version)?,
+        persistence: fields.persistence(version),
+        expects_continue: fields.expects_continue && version == Version::Http11,
+        peer: None,
+        raw,
+    })
+}
+
+/// What the headers say about the connection, read in one pass.
+#[derive(Debug, Default)]
+struct Fields<'a> {
+    host: Option<&'a [u8]>,
+    length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    keep_alive: bool,
+    expects_continue: bool,
+}
+
+// === impl Fields ===
+
+impl<'a> Fields<'a> {
+    fn read(headers: &[httparse::Header<'a>]) -> Result<Self, BadRequest> {
+        let mut fields = Self::default();
+        for header in headers {
+            fields.take(header.name, header.value)?;
+        }
+        Ok(fields)
+    }
+
+    fn take(&mut self, name: &str, value: &'a [u8]) -> Result<(), BadRequest> {
+        // The length tells most names apart without a look at them.
+        match name.len() {
+            4 if name.eq_ignore_ascii_case("host") => self.take_host(value),
+            14 if name.eq_ignore_ascii_case("content-length") => self.take_length(value),
+            17 if name.eq_ignore_ascii_case("transfer-encoding") => self.take_coding(value),
+            10 if name.eq_ignore_ascii_case("connection") => {
+                self.take_connection(value);
+                Ok(())
+            }
+            6 if name.eq_ignore_ascii_case("expect") => {
+                self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn take_host(&mut self, value: &'a [u8]) -> Result<(), BadRequest> {
+        if self.host.is_some() || !value.iter().copied().all(is_host) {
+            return Err(BadRequest::Host);
+        }
+        self.host = Some(value);
+        Ok(())
+    }
+
+    /// RFC 9112 section 6.3 lets a list of equal lengths pass as one; two readers may not agree on that.
+    fn take_length(&mut self, value: &[u8]) -> Result<(), BadRequest> {
+        if self.length.is_some() || value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+            return Err(BadRequest::ContentLength);
+        }
+        // More digits than 64 bits hold are well-formed, and too large for any `max_body`.
+        let length = value.iter().try_fold(0_u64, |length, digit| {
+            length.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+        });
+        self.length = Some(length.unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    fn take_coding(&mut self, value: &[u8]) -> Result<(), BadRequest> {
+        if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+            return Err(BadRequest::TransferEncoding);
+        }
+        self.chunked = true;
+        Ok(())
+    }
+
+    fn take_connection(&mut self, value: &[u8]) {
+        for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+
+    /// RFC 9112 section 3.2.
+    fn check_host(&self, version: Version) -> Result<(), BadRequest> {
+        if self.host.is_none() && version == Version::Http11 {
+            return Err(BadRequest::Host);
+        }
+        Ok(())
+    }
+
+    /// RFC 9112 section 6.1: a server may refuse what has both, and must not trust chunks on HTTP/1.0.
+    fn framing(&self, version: Version) -> Result<Framing, BadRequest> {
+        match (self.length, self.chunked) {
+            (Some(_), true) => Err(BadRequest::TwoFramings),
+            (None, true) if version == Version::Http10 => Err(BadRequest::TransferEncoding),
+            (None, true) => Ok(Framing::Chunked),
+            (length, false) => Ok(Framing::Length(length.unwrap_or(0))),
+        }
+    }
+
+    /// RFC 9112 section 9.3.
+    fn persistence(&self, version: Version) -> Persistence {
+        match version {
+            _ if self.close => Persistence::Close,
+            Version::Http11 => Persistence::KeepAlive,
+            Version::Http10 if self.keep_alive => Persistence::KeepAliveAsked,
+            Version::Http10 => Persistence::Close,
+        }
+    }
+}
+
+// === impl Line ===
+
+impl Line {
+    fn new(raw: &[u8], header: &httparse::Header<'_>) -> Self {
+        Self {
+            name: span(raw, header.name.as_bytes()),
+            value: span(raw, header.value),
+        }
+    }
+}
+
+// === impl BadRequest ===
+
+impl From<httparse::Error> for BadRequest {
+    fn from(error: httparse::Error) -> Self {
+        match error {
+            httparse::Error::TooManyHeaders => Self::TooManyLines,
+            httparse::Error::Version => Self::Version,
+            _ => Self::Syntax,
+        }
+    }
+}
+
+/// Path and query of a target (RFC 9112 section 3.2): a path, `*`, or an absolute `http` URI.
+fn split_target(target: &str) -> Result<(Option<&str>, Option<&str>), BadRequest> {
+    if target.contains('#') {
+        return Err(BadRequest::Target);
+    }
+    let origin = if target.starts_with('/') || target == "*" {
+        target
+    } else {
+        after_authority(target).ok_or(BadRequest::Target)?
+    };
+    let (path, query) = match origin.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (origin, None),
+    };
+    Ok(((!path.is_empty()).then_some(path), query))
+}
+
+/// What follows scheme and authority. An authority with a user, or none at all, is refused.
+fn after_authority(target: &str) -> Option<&str> {
+    let (scheme, rest) = target.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, origin) = rest.split_at_checked(end)?;
+    let is_host = !authority.is_empty() && authority.bytes().all(is_host);
+    is_host.then_some(origin)
+}
+
+/// Where `part`, a slice of `raw`, stands in it.
+fn span(raw: &[u8], part: &[u8]) -> Span {
+    let start = (part.as_ptr() as usize).saturating_sub(raw.as_ptr() as usize);
+    let clamp = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+    Span {
+        start: clamp(start),
+        end: clamp(start + part.len()),
+    }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// What may stand in `host:port` (RFC 3986 section 3.2.2). A comma may, by the letter; here it would be two hosts.
+fn is_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte)
+}

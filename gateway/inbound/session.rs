@@ -1,0 +1,320 @@
+//! The loop of one connection: head, admit, body, serve, answer; then the next request.
+//!
+//! Requests that arrive together are answered one after another, in order. Whatever goes wrong ends in one of
+//! three ways: the caller gets an answer that says `Connection: close`, the connection is just closed (it has
+//! left, or its time is up and an answer would be acted upon), or the request is answered as usual.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::FutureExt;
+use koigate_core::texts;
+use pingora::apps::ServerApp;
+use pingora::protocols::Stream;
+use pingora::server::ShutdownWatch;
+use tokio::time::{Instant, sleep_until};
+
+use super::caller::{Caller, Lost};
+use super::door::{Admitted, Connection, Door, Refusal, Request, Response};
+use super::head::{self, BadRequest, Framing, Head, Persistence, Scan};
+use super::response::{self, BodyPart};
+use crate::http1::{BodyFraming, BodyReader, Step};
+
+/// How long a connection may wait for a request to begin.
+const IDLE_TIME: Duration = Duration::from_secs(60);
+/// How long a head may take that has begun.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// What a body may take before its pace counts.
+const BODY_TIME: Duration = Duration::from_secs(5);
+/// The least pace of a body, in bytes a second.
+const BODY_PACE: usize = 1024;
+/// How long an idle connection is still listened to once the process is to stop: a request that was sent
+/// before its caller could know is answered, not reset.
+const PARTING_TIME: Duration = Duration::from_millis(50);
+/// What a read asks for while nobody knows how much is to come.
+const SOME: usize = 8 * 1024;
+
+/// A listener's side of Pingora: each connection becomes a session in front of one [`Door`].
+#[derive(Debug)]
+pub struct Front<D> {
+    door: Arc<D>,
+}
+
+/// One connection.
+struct Session<'a, D> {
+    door: &'a D,
+    caller: Caller,
+    /// Turns true when the process is to stop. Pingora counts on its clones to tell who is still there.
+    stop: ShutdownWatch,
+    /// The head of the response at hand, kept for its allocation.
+    out: Vec<u8>,
+}
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Nobody waits for anything.
+    Gone,
+    /// The caller has its last answer, and may still be sending.
+    Answered,
+}
+
+/// Why a request comes to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    Lost(Lost),
+    Bad(BadRequest),
+    TooLarge,
+}
+
+// === impl Front ===
+
+impl<D: Door> Front<D> {
+    /// In front of this door.
+    pub fn new(door: Arc<D>) -> Self {
+        Self { door }
+    }
+}
+
+#[async_trait]
+impl<D: Door> ServerApp for Front<D> {
+    async fn process_new(self: &Arc<Self>, stream: Stream, stop: &ShutdownWatch) -> Option<Stream> {
+        Session::new(self.door.as_ref(), stream, stop.clone()).run().await;
+        None
+    }
+}
+
+// === impl Session ===
+
+impl<'a, D: Door> Session<'a, D> {
+    fn new(door: &'a D, stream: Stream, stop: ShutdownWatch) -> Self {
+        Self {
+            door,
+            caller: Caller::new(stream),
+            stop,
+            out: Vec::new(),
+        }
+    }
+
+    async fn run(mut self) {
+        loop {
+            match self.turn().await {
+                Ok(()) => {}
+                Err(End::Gone) => return,
+                Err(End::Answered) => return self.caller.linger().await,
+            }
+        }
+    }
+
+    /// One request, from its first byte to the last of its answer.
+    async fn turn(&mut self) -> Result<(), End> {
+        self.begun().await?;
+        let head = match self.head().await {
+            Ok(head) => head,
+            Err(broken) => return self.refuse(broken).await,
+        };
+        let admitted = match self.admit(&head) {
+            Ok(admitted) => admitted,
+            Err(response) => return self.turn_away(&head, *response).await,
+        };
+        let body = match self.body(&head, admitted.max_body).await {
+            Ok(body) => body,
+            Err(broken) => return self.refuse(broken).await,
+        };
+        let (persistence, part) = (head.persistence(), body_part(&head));
+        let response = self.serve(admitted.pass, Request { head, body }).await?;
+        self.answer(response, persistence, part).await
+    }
+
+    /// Waits for the first byte of a request.
+    async fn begun(&mut self) -> Result<(), End> {
+        if !self.caller.arrived().is_empty() {
+            return Ok(());
+        }
+        let mut deadline = Instant::now() + IDLE_TIME;
+        let mut told = false;
+        loop {
+            tokio::select! {
+                biased;
+                read = self.caller.read(SOME) => return read.map_err(|_| End::Gone),
+                _ = self.stop.wait_for(|stop| *stop), if !told => {
+                    told = true;
+                    deadline = Instant::now() + PARTING_TIME;
+                }
+                () = sleep_until(deadline) => return Err(End::Gone),
+            }
+        }
+    }
+
+    async fn head(&mut self) -> Result<Head, Broken> {
+        let deadline = Instant::now() + HEAD_TIME;
+        let mut scan = Scan::default();
+        loop {
+            if let Some(range) = scan.advance(self.caller.arrived())? {
+                self.caller.skip(range.start);
+                let raw = self.caller.take(range.len());
+                return Ok(head::check(raw)?.seen_from(self.caller.peer()));
+            }
+            self.caller.more(SOME, deadline).await?;
+        }
+    }
+
+    fn admit(&self, head: &Head) -> Result<Admitted<D::Pass>, Box<Response>> {
+        let admit = AssertUnwindSafe(|| self.door.admit(head));
+        std::panic::catch_unwind(admit).unwrap_or_else(|_| Err(Box::new(internal_error())))
+    }
+
+    async fn body(&mut self, head: &Head, max_body: usize) -> Result<Bytes, Broken> {
+        let announced = match head.framing() {
+            Framing::Length(0) => return Ok(Bytes::new()),
+            Framing::Length(length) => Some(
+                usize::try_from(length)
+                    .ok()
+                    .filter(|&length| length <= max_body)
+                    .ok_or(Broken::TooLarge)?,
+            ),
+            Framing::Chunked => None,
+        };
+        if head.expects_continue() {
+            self.caller.write(&b"HTTP/1.1 100 Continue\r\n\r\n"[..]).await?;
+        }
+        match announced {
+            Some(length) => self.body_of_length(length).await,
+            None => self.body_in_chunks(max_body).await,
+        }
+    }
+
+    async fn body_of_length(&mut self, length: usize) -> Result<Bytes, Broken> {
+        let begun = Instant::now();
+        loop {
+            let arrived = self.caller.arrived().len();
+            if arrived >= length {
+                return Ok(self.caller.take(length));
+            }
+            self.caller.more(length - arrived, pace(begun, arrived)).await?;
+        }
+    }
+
+    async fn body_in_chunks(&mut self, max_body: usize) -> Result<Bytes, Broken> {
+        let begun = Instant::now();
+        let mut reader = BodyReader::new(BodyFraming::Chunked);
+        let mut body = BytesMut::new();
+        loop {
+            match reader
+                .step(self.caller.arrived())
+                .map_err(|_| BadRequest::Chunk)?
+            {
+                Step::Content { content, rest } => {
+                    if content.len() > max_body - body.len() {
+                        return Err(Broken::TooLarge);
+                    }
+                    body.extend_from_slice(content);
+                    let used = self.caller.arrived().len() - rest.len();
+                    self.caller.skip(used);
+                }
+                Step::End { rest } => {
+                    let used = self.caller.arrived().len() - rest.len();
+                    self.caller.skip(used);
+                    return Ok(body.freeze());
+                }
+                Step::More => {
+                    self.caller.skip(usize::MAX);
+                    self.caller
+                        .more(SOME.max(body.len()), pace(begun, body.len()))
+                        .await?;
+                }
+            }
+        }
+    }
+
+    /// Asks the door, for as long as the caller waits. A panic in there is this request's alone.
+    async fn serve(&mut self, pass: D::Pass, request: Request) -> Result<Response, End> {
+        let door = self.door;
+        let served = AssertUnwindSafe(async move { door.serve(pass, request).await }).catch_unwind();
+        let mut served = pin!(served);
+        tokio::select! {
+            biased;
+            response = &mut served => Ok(response.unwrap_or_else(|_| internal_error())),
+            () = self.caller.departure() => Err(End::Gone),
+        }
+    }
+
+    /// Answers a request that is none, or too large, and ends the connection: where the next request would
+    /// begin is not known, or too far away.
+    async fn refuse(&mut self, broken: Broken) -> Result<(), End> {
+        let refusal = match broken {
+            Broken::Lost(Lost::Left) => return Err(End::Gone),
+            Broken::Lost(Lost::Late) => {
+                // Counted, not answered: the bot would take 408 for a refusal, and a crowd of slow connections
+                // would linger.
+                let _ = self.door.refuse(Refusal::BadRequest);
+                return Err(End::Gone);
+            }
+            Broken::Bad(_) => Refusal::BadRequest,
+            Broken::TooLarge => Refusal::TooLarge,
+        };
+        let response = self.door.refuse(refusal).closing();
+        self.answer(response, Persistence::Close, BodyPart::Sent).await
+    }
+
+    /// Answers a request that is not let in. Its body is not waited for; if it isn't here, the connection ends.
+    async fn turn_away(&mut self, head: &Head, response: Response) -> Result<(), End> {
+        let arrived = self.caller.arrived().len() as u64;
+        let persistence = match head.framing() {
+            Framing::Length(length) if length <= arrived => {
+                self.caller.skip(usize::try_from(length).unwrap_or(usize::MAX));
+                head.persistence()
+            }
+            Framing::Length(_) | Framing::Chunked => Persistence::Close,
+        };
+        self.answer(response, persistence, body_part(head)).await
+    }
+
+    async fn answer(&mut self, response: Response, wanted: Persistence, part: BodyPart) -> Result<(), End> {
+        let closes = response.connection == Connection::Close || *self.stop.borrow();
+        let persistence = if closes { Persistence::Close } else { wanted };
+        let body = response::encode(&mut self.out, response, persistence, part);
+        let written = self.caller.write(self.out.as_slice().chain(body)).await;
+        match (written, persistence) {
+            (Err(_), _) => Err(End::Gone),
+            (Ok(()), Persistence::Close) => Err(End::Answered),
+            (Ok(()), _) => Ok(()),
+        }
+    }
+}
+
+// === impl Broken ===
+
+impl From<Lost> for Broken {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+impl From<BadRequest> for Broken {
+    fn from(bad: BadRequest) -> Self {
+        Self::Bad(bad)
+    }
+}
+
+/// By when more of a body has to come, so that it keeps its pace.
+fn pace(begun: Instant, arrived: usize) -> Instant {
+    begun + BODY_TIME + Duration::from_secs((arrived / BODY_PACE) as u64)
+}
+
+fn body_part(head: &Head) -> BodyPart {
+    if head.method() == "HEAD" {
+        BodyPart::Told
+    } else {
+        BodyPart::Sent
+    }
+}
+
+/// What a caller gets when the door broke. The door itself answers its own panics where it can count them.
+fn internal_error() -> Response {
+    Response::text(500, texts::INTERNAL)
+}

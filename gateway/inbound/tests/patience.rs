@@ -1,0 +1,125 @@
+//! How long is waited for whom: over a pipe, with the clock paused.
+
+use super::*;
+
+/// A session on a pipe, and the other end of the pipe.
+fn session() -> (DuplexStream, Arc<Porch>, watch::Sender<bool>) {
+    let (caller, stream) = tokio::io::duplex(64 * 1024);
+    let porch = Arc::new(Porch::default());
+    let front = Arc::new(Front::new(Arc::clone(&porch)));
+    let stop = watch::Sender::new(false);
+    let stopping = stop.subscribe();
+    tokio::spawn(async move { front.process_new(Box::new(stream), &stopping).await });
+    (caller, porch, stop)
+}
+
+/// When the session ends without a word to a caller that sends these pieces, each so long after the one before.
+async fn check(pieces: &[(u64, &[u8])], ends_after: Duration) -> Arc<Porch> {
+    let (mut caller, porch, _stop) = session();
+    let begun = Instant::now();
+    for &(millis, piece) in pieces {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        let _ = caller.write_all(piece).await;
+    }
+    let mut bytes = Vec::new();
+    caller.read_to_end(&mut bytes).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&bytes), "");
+    let took = begun.elapsed();
+    let late = Duration::from_millis(10);
+    assert!(took >= ends_after && took < ends_after + late, "{took:?}");
+    porch
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_closed() {
+    let porch = check(&[], Duration::from_secs(60)).await;
+    assert_eq!(porch.refusals(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_has_five_seconds_in_all() {
+    let porch = check(&[(0, b"P")], Duration::from_secs(5)).await;
+    assert_eq!(porch.refusals(), [Refusal::BadRequest]);
+    let drip = b"POST / HTTP/1.1\r\nHost: a\r\nX-A: b\r\n"
+        .chunks(1)
+        .map(|byte| (900, byte));
+    let pieces: Vec<_> = std::iter::once((30_000, &b"P"[..])).chain(drip).take(7).collect();
+    check(&pieces, Duration::from_millis(35_400)).await;
+    check(&[(0, b"\r\n")], Duration::from_secs(5)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_keeps_its_pace() {
+    let head = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n";
+    let porch = check(&[(4000, head)], Duration::from_secs(9)).await;
+    assert_eq!(porch.refusals(), [Refusal::BadRequest]);
+    let part = [b'x'; 3 * 1024];
+    check(&[(0, head), (1000, &part)], Duration::from_secs(8)).await;
+    let chunked = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n";
+    check(&[(0, chunked), (0, &part[..1024])], Duration::from_secs(6)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_body_that_keeps_its_pace_arrives() {
+    let (mut caller, _porch, _stop) = session();
+    let body = "x".repeat(20 * 1100);
+    let mut input = request("/echo", "", &body);
+    let parts = input.split_off(input.len() - body.len());
+    caller.write_all(&input).await.unwrap();
+    for part in parts.chunks(1100) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        caller.write_all(part).await.unwrap();
+    }
+    assert_eq!(read_response(&mut caller).await, ok(&body));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_takes_is_given_up() {
+    let (mut caller, porch, _stop) = session();
+    let begun = Instant::now();
+    caller.write_all(&request("/large", "", "")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(porch.served(), 1);
+    // What the pipe held is there, and no more comes.
+    let mut bytes = Vec::new();
+    caller.read_to_end(&mut bytes).await.unwrap();
+    assert_eq!(bytes.len(), 64 * 1024);
+    assert!(begun.elapsed() < Duration::from_secs(12));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_taken_too_slowly_is_given_up() {
+    let (mut caller, _porch, _stop) = session();
+    let begun = Instant::now();
+    caller.write_all(&request("/large", "", "")).await.unwrap();
+    let mut taken = 0;
+    let mut buffer = [0; 1024];
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        match caller.read(&mut buffer).await {
+            Ok(0) | Err(_) => break,
+            Ok(length) => taken += length,
+        }
+        if begun.elapsed() > Duration::from_secs(31) {
+            break;
+        }
+    }
+    let mut rest = Vec::new();
+    caller.read_to_end(&mut rest).await.unwrap();
+    assert!(taken + rest.len() < 75_000, "{taken} and {}", rest.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_connection_is_read_on_for_a_while_only() {
+    let (mut caller, porch, stop) = session();
+    caller.write_all(b"GET /\r\n").await.unwrap();
+    assert_eq!(read_to_end(&mut caller).await, refused(Refusal::BadRequest));
+    assert_eq!(porch.refusals(), [Refusal::BadRequest]);
+    let begun = Instant::now();
+    stop.closed().await;
+    let took = begun.elapsed();
+    assert!(
+        took >= Duration::from_secs(2) && took < Duration::from_millis(2010),
+        "{took:?}"
+    );
+}

@@ -1,0 +1,124 @@
+//! The supervisor told to stop: over real sockets.
+
+use super::*;
+
+#[tokio::test]
+async fn nothing_in_flight_ends_at_once() {
+    let house = House::open().await;
+    let begun = Instant::now();
+    assert_eq!(house.stop().await, Ended::Drained);
+    assert!(begun.elapsed() < Duration::from_millis(500));
+}
+
+#[tokio::test]
+async fn what_is_in_flight_finishes_and_says_that_it_is_the_last() {
+    let house = House::open().await;
+    let mut waiting = house.connect().await;
+    waiting.write_all(&request("/wait", "", "first")).await.unwrap();
+    // The one in flight may have sent its next request already: that one was not accepted.
+    waiting.write_all(&request("/echo", "", "second")).await.unwrap();
+    let mut sending = house.connect().await;
+    let input = request("/echo", "", "half and half");
+    let (sent, unsent) = input.split_at(input.len() - 4);
+    sending.write_all(sent).await.unwrap();
+    until(|| house.porch.served() == 1).await;
+    let address = house.address;
+    let porch = Arc::clone(&house.porch);
+    let ended = tokio::spawn(house.stop());
+    until_refused(address).await;
+    assert!(!ended.is_finished());
+    sending.write_all(unsent).await.unwrap();
+    assert_eq!(read_to_end(&mut sending).await, last("half and half"));
+    porch.go.notify_one();
+    assert_eq!(read_to_end(&mut waiting).await, last("first"));
+    drop((waiting, sending));
+    let begun = Instant::now();
+    assert_eq!(ended.await.unwrap(), Ended::Drained);
+    assert!(
+        begun.elapsed() < Duration::from_millis(200),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(porch.dropped(), 0);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_ended_but_a_request_on_its_way_is_answered() {
+    let house = House::open().await;
+    let mut idle = house.connect().await;
+    idle.write_all(&request("/echo", "", "one")).await.unwrap();
+    assert_eq!(read_response(&mut idle).await, ok("one"));
+    let mut busy = house.connect().await;
+    busy.write_all(&request("/echo", "", "one")).await.unwrap();
+    assert_eq!(read_response(&mut busy).await, ok("one"));
+    let ended = tokio::spawn(house.stop());
+    busy.write_all(&request("/echo", "", "two")).await.unwrap();
+    // Whether the session knew of the stop when it answered is a matter of luck; that it answered is not.
+    let answer = read_to_end(&mut busy).await;
+    assert!(answer == last("two") || answer == ok("two"), "{answer}");
+    assert_eq!(read_to_end(&mut idle).await, "");
+    drop(busy);
+    assert_eq!(ended.await.unwrap(), Ended::Drained);
+}
+
+#[tokio::test]
+async fn a_second_stop_ends_at_once() {
+    let house = House::open().await;
+    let mut waiting = house.connect().await;
+    waiting.write_all(&request("/wait", "", "")).await.unwrap();
+    until(|| house.porch.served() == 1).await;
+    house.stop.send(()).unwrap();
+    let begun = Instant::now();
+    assert_eq!(house.stop().await, Ended::CutShort);
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn no_accepted_hook_is_lost() {
+    for _ in 0..20 {
+        let house = House::open().await;
+        let callers: Vec<_> = (0..16)
+            .map(|_| tokio::spawn(ask_until_told_to_stop(house.address)))
+            .collect();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(house.stop().await, Ended::Drained);
+        for caller in callers {
+            caller.await.unwrap();
+        }
+    }
+}
+
+/// Asks on one connection until an answer says that it is the last. Each answer has to be whole.
+async fn ask_until_told_to_stop(address: SocketAddr) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    loop {
+        stream.write_all(&request("/echo", "", "hook")).await.unwrap();
+        let response = read_response(&mut stream).await;
+        if response == last("hook") {
+            return;
+        }
+        assert_eq!(response, ok("hook"));
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let house = House::open().await;
+    let error = Supervisor::new()
+        .listen("second", &[house.address], Arc::new(Porch::default()))
+        .unwrap_err();
+    assert_eq!(error.address, house.address);
+    assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(error.to_string(), format!("can't listen on {}", house.address));
+}
+
+/// Waits until nobody listens there any more.
+async fn until_refused(address: SocketAddr) {
+    for _ in 0..1000 {
+        if TcpStream::connect(address).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("still listening");
+}

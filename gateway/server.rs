@@ -1,0 +1,263 @@
+//! The supervisor: listeners, stopping, draining. The only place that knows the process.
+//!
+//! Pingora accepts connections, owns the sockets and (later) hands them to a successor; what it would do with
+//! the process is ours, since its own `Server` binds late and for long, sleeps its grace period in full and
+//! is ended by a stray signal. An address in use is an error before anything has begun, port 0 tells which
+//! port it became, and stopping takes as long as the last request and no longer.
+//!
+//! The watch channel that tells everyone to stop also counts who is still there: Pingora clones its receiver
+//! into every accept loop and every connection, from the moment of accepting, so that *nobody holds one any
+//! more* is *everything is answered*.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::IntoRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
+use pingora::server::{Fds, ListenFds};
+use pingora::services::Service;
+use pingora::services::listening;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::inbound::{Door, Front};
+
+/// How long hooks in flight may take after a signal to stop.
+const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// How long the admin side's connections may take after that.
+const ADMIN_PARTING: Duration = Duration::from_millis(100);
+
+/// Listeners and what stands behind them, from binding to the end of the process.
+pub struct Supervisor {
+    /// Stops accepting at the signal.
+    callers: Group,
+    /// Goes on until the callers are gone, so that an operator can watch that.
+    operators: Group,
+    phase: watch::Sender<Phase>,
+}
+
+/// Where the process is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Bound, but not accepting yet.
+    Starting,
+    /// Accepting.
+    Ready,
+    /// Told to stop: what is in flight finishes.
+    Draining,
+}
+
+/// What asks the process to stop: first gently, then at once.
+pub struct Stops(Source);
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything that was accepted has been answered.
+    Drained,
+    /// Time ran out, or a second signal came, while connections were still open. They end with the runtime.
+    CutShort,
+}
+
+/// An address that can't be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("can't listen on {address}")]
+pub struct BindError {
+    /// The address as configured.
+    pub address: SocketAddr,
+    /// Why not.
+    #[source]
+    pub source: io::Error,
+}
+
+enum Source {
+    Signals { terminate: Signal, interrupt: Signal },
+    Told(mpsc::UnboundedReceiver<()>),
+}
+
+/// Listeners that start and stop together.
+struct Group {
+    services: Vec<Box<dyn Service>>,
+    /// Bound, not yet in Pingora's hands; the name is how it asks for them.
+    sockets: Vec<(String, TcpListener)>,
+    stop: watch::Sender<bool>,
+}
+
+// === impl Supervisor ===
+
+impl Supervisor {
+    /// Nothing listens yet.
+    pub fn new() -> Self {
+        Self {
+            callers: Group::new(),
+            operators: Group::new(),
+            phase: watch::Sender::new(Phase::Starting),
+        }
+    }
+
+    /// Binds these addresses for callers, who are no longer let in once the process is to stop. Gives the
+    /// addresses as they are, with the port that 0 became; connections wait in them until [`Self::run`].
+    ///
+    /// # Errors
+    ///
+    /// The first address that can't be bound.
+    pub fn listen<D: Door>(
+        &mut self,
+        name: &str,
+        addresses: &[SocketAddr],
+        door: Arc<D>,
+    ) -> Result<Vec<SocketAddr>, BindError> {
+        self.callers.bind(name, addresses, door)
+    }
+
+    /// The same for operators, who are let in until the last caller has gone.
+    ///
+    /// # Errors
+    ///
+    /// The first address that can't be bound.
+    pub fn listen_to_the_end<D: Door>(
+        &mut self,
+        name: &str,
+        addresses: &[SocketAddr],
+        door: Arc<D>,
+    ) -> Result<Vec<SocketAddr>, BindError> {
+        self.operators.bind(name, addresses, door)
+    }
+
+    /// The phase as it changes.
+    pub fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// Accepts until it is told to stop, then lets what is in flight finish: [`DRAIN_TIME`] at most, or until
+    /// it is told a second time. Runs on the runtime it is called on.
+    pub async fn run(self, mut stops: Stops) -> Ended {
+        let callers = self.callers.start();
+        let operators = self.operators.start();
+        self.phase.send_replace(Phase::Ready);
+        stops.next().await;
+        tracing::info!("stopping: hooks in flight finish first");
+        self.phase.send_replace(Phase::Draining);
+        callers.send_replace(true);
+        let ended = drained(&callers, &mut stops).await;
+        operators.send_replace(true);
+        // An operator that stays connected is no reason to stay.
+        let _ = timeout(ADMIN_PARTING, operators.closed()).await;
+        ended
+    }
+}
+
+impl Default for Supervisor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+async fn drained(callers: &watch::Sender<bool>, stops: &mut Stops) -> Ended {
+    tokio::select! {
+        biased;
+        () = callers.closed() => Ended::Drained,
+        () = sleep(DRAIN_TIME) => Ended::CutShort,
+        () = stops.next() => Ended::CutShort,
+    }
+}
+
+// === impl Group ===
+
+impl Group {
+    fn new() -> Self {
+        Self {
+            services: Vec::new(),
+            sockets: Vec::new(),
+            stop: watch::Sender::new(false),
+        }
+    }
+
+    fn bind<D: Door>(
+        &mut self,
+        name: &str,
+        addresses: &[SocketAddr],
+        door: Arc<D>,
+    ) -> Result<Vec<SocketAddr>, BindError> {
+        let mut service = listening::Service::new(name.to_owned(), Front::new(door));
+        let mut bound = Vec::with_capacity(addresses.len());
+        for &address in addresses {
+            let (socket, actual) = bind(address).map_err(|source| BindError { address, source })?;
+            service.add_listener(endpoint(actual));
+            self.sockets.push((actual.to_string(), socket));
+            bound.push(actual);
+        }
+        self.services.push(Box::new(service));
+        Ok(bound)
+    }
+
+    /// Hands the sockets over and starts accepting.
+    fn start(self) -> watch::Sender<bool> {
+        let mut fds = Fds::new();
+        for (name, socket) in self.sockets {
+            fds.add(name, socket.into_raw_fd());
+        }
+        let fds = ListenFds::new(fds.into());
+        for mut service in self.services {
+            let (fds, stop) = (Arc::clone(&fds), self.stop.subscribe());
+            tokio::spawn(async move { service.start_service(Some(fds), stop, 1).await });
+        }
+        self.stop
+    }
+}
+
+/// Binds like Pingora (the address may be in its last minute of use by a predecessor, its backlog is set when
+/// it takes the socket over), but at once: an address in use is an error, not something to wait for.
+fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = TcpListener::bind(address)?;
+    socket.set_nonblocking(true)?;
+    let actual = socket.local_addr()?;
+    Ok((socket, actual))
+}
+
+/// Without buffers of Pingora's: the session reads into its own and writes an answer in one piece.
+fn endpoint(address: SocketAddr) -> ListenerConfig {
+    ListenerConfig::tcp(address.to_string()).l4_buffer(L4BufferSettings::unbuffered())
+}
+
+// === impl Stops ===
+
+impl Stops {
+    /// `SIGTERM` and `SIGINT`. From here on they no longer end the process by themselves.
+    ///
+    /// # Errors
+    ///
+    /// The signals can't be listened to.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime.
+    pub fn signals() -> io::Result<Self> {
+        Ok(Self(Source::Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        }))
+    }
+
+    /// Whoever holds the sender, one stop for each message. When the sender is gone, nobody stops it.
+    pub fn told() -> (mpsc::UnboundedSender<()>, Self) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (sender, Self(Source::Told(receiver)))
+    }
+
+    async fn next(&mut self) {
+        let told = match &mut self.0 {
+            Source::Signals { terminate, interrupt } => tokio::select! {
+                told = terminate.recv() => told,
+                told = interrupt.recv() => told,
+            },
+            Source::Told(receiver) => receiver.recv().await,
+        };
+        if told.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
