@@ -5,4 +5,5 @@ pub mod http1;
 pub mod inbound;
 pub mod logging;
 pub mod server;
+pub mod outbound;
 pub mod version;

@@ -1,0 +1,250 @@
+//! One exchange over one connection. Request and reply progress together, inside the caller's task: a backend
+//! that answers before it has read everything is heard, and nothing is spawned.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+
+use koigate_core::failure::{Failure, FailureKind};
+use koigate_core::reply::Reply;
+use pingora::protocols::Stream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+
+use super::h1::{Decoder, Progress, Then, Whole};
+use super::request::Request;
+
+/// What a connection reads at once, in bytes: enough for most replies, little enough to keep while it is idle.
+const INPUT: usize = 8 * 1024;
+
+/// What it reads at once while a large reply comes.
+const LARGE_INPUT: usize = 64 * 1024;
+
+/// The largest output buffer that is kept between exchanges, in bytes.
+const KEPT_OUTPUT: usize = 8 * 1024;
+
+/// A connection to a backend, at the start of an exchange. Dropping it closes it, at any time.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: Stream,
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+/// Why an exchange brought no reply.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// The connection was closed before the first byte of a reply: if it is an old one, it was closed before
+    /// the request came.
+    Unheard,
+    /// Anything else.
+    Failed(Failure),
+}
+
+/// An exchange on its way.
+struct Exchange<'a> {
+    stream: &'a mut Stream,
+    sending: Sending<'a>,
+    input: &'a mut Vec<u8>,
+    decoder: Decoder,
+    heard: Heard,
+}
+
+/// What has been heard of the reply.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Not a byte.
+    Nothing,
+    /// Some of it.
+    Something,
+    /// Interim answers without end: nothing more is read, and the caller's timer ends it.
+    Enough,
+}
+
+/// What is to be sent: first `head`, then `body`, in one write if the socket takes it.
+struct Sending<'a> {
+    head: &'a [u8],
+    body: &'a [u8],
+    state: Sent,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// Some of it is left.
+    No,
+    /// All of it has been handed to the system.
+    Yes,
+    /// The other side takes no more. It may have answered all the same.
+    Refused,
+}
+
+// === impl Connection ===
+
+impl Connection {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            input: vec![0; INPUT],
+            output: Vec::new(),
+        }
+    }
+
+    /// Sends a request and reads its reply. The connection may be used again if the reply says [`Then::Reuse`].
+    ///
+    /// There is no time limit here, and none is needed for cancelling: whoever drops this drops the connection.
+    pub(super) async fn exchange(
+        &mut self,
+        request: &Request<'_>,
+        decoder: Decoder,
+    ) -> Result<(Reply, Then), Broken> {
+        self.output.clear();
+        let body = request.write(&mut self.output);
+        let mut exchange = Exchange {
+            stream: &mut self.stream,
+            sending: Sending {
+                head: &self.output,
+                body,
+                state: Sent::No,
+            },
+            input: &mut self.input,
+            decoder,
+            heard: Heard::Nothing,
+        };
+        poll_fn(|cx| exchange.poll(cx)).await
+    }
+
+    /// Whether the other side has kept quiet: an idle connection that has something to read has been closed, or
+    /// holds what would be taken for the next reply. Asks the system only if the runtime knows of news.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let mut scratch = [0; 1];
+        let mut cx = Context::from_waker(Waker::noop());
+        let read = Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut scratch));
+        read.is_pending()
+    }
+
+    /// Gives back what a large exchange took, before the connection is laid aside.
+    pub(super) fn shrink(&mut self) {
+        self.input.truncate(INPUT);
+        self.input.shrink_to(INPUT);
+        self.output.clear();
+        self.output.shrink_to(KEPT_OUTPUT);
+    }
+}
+
+// === impl Exchange ===
+
+impl Exchange<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Reply, Then), Broken>> {
+        self.sending.poll(self.stream, cx);
+        while self.heard != Heard::Enough {
+            match ready!(self.poll_read(cx)) {
+                Ok(Progress::More) => {}
+                Ok(Progress::Endless) => self.heard = Heard::Enough,
+                Ok(Progress::Whole(whole)) => return Poll::Ready(Ok(self.done(whole))),
+                Err(broken) => return Poll::Ready(Err(broken)),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Reads once, and takes in what came.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Progress, Broken>> {
+        if let Some(mut space) = self.decoder.space(self.input.len()) {
+            let read = pin!(self.stream.read_buf(&mut space));
+            let length = ready!(read.poll(cx));
+            return Poll::Ready(match length {
+                Ok(0) => self.close(),
+                Ok(length) => self.decoder.filled(length).map_err(Broken::Failed),
+                Err(error) => Err(self.broken(&error)),
+            });
+        }
+        let mut input = ReadBuf::new(self.input);
+        let read = ready!(Pin::new(&mut *self.stream).poll_read(cx, &mut input));
+        let length = input.filled().len();
+        Poll::Ready(match read {
+            Err(error) => Err(self.broken(&error)),
+            Ok(()) if length == 0 => self.close(),
+            Ok(()) => self.feed(length),
+        })
+    }
+
+    /// Takes in the first `length` bytes of the input buffer.
+    fn feed(&mut self, length: usize) -> Result<Progress, Broken> {
+        self.heard = Heard::Something;
+        let input = self.input.get(..length).unwrap_or_default();
+        let progress = self.decoder.feed(input).map_err(Broken::Failed)?;
+        if length == self.input.len() && length < LARGE_INPUT {
+            self.input.resize(length * 2, 0);
+        }
+        Ok(progress)
+    }
+
+    /// Takes in the end of the stream, which is the end of some replies.
+    fn close(&mut self) -> Result<Progress, Broken> {
+        if self.heard == Heard::Nothing {
+            return Err(Broken::Unheard);
+        }
+        self.decoder.close().map(Progress::Whole).map_err(Broken::Failed)
+    }
+
+    /// What an error while reading means.
+    fn broken(&self, error: &io::Error) -> Broken {
+        if self.heard == Heard::Nothing {
+            return Broken::Unheard;
+        }
+        let detail = format!("the connection broke inside the reply: {}", error.kind());
+        Broken::Failed(Failure::new(FailureKind::Reset, detail))
+    }
+
+    /// A reply that came before the request was sent leaves the rest of the request in the way of the next.
+    fn done(&self, whole: Whole) -> (Reply, Then) {
+        match self.sending.state {
+            Sent::Yes => (whole.reply, whole.then),
+            Sent::No | Sent::Refused => (whole.reply, Then::Close),
+        }
+    }
+}
+
+// === impl Sending ===
+
+impl Sending<'_> {
+    /// Sends as much as the socket takes. An error here decides nothing: the answer may be there already, and if
+    /// it is not, reading will say so.
+    fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) {
+        if self.state != Sent::No {
+            return;
+        }
+        match self.poll_write(stream, cx) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => self.state = Sent::Yes,
+            Poll::Ready(Err(_)) => self.state = Sent::Refused,
+        }
+    }
+
+    fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut stream = Pin::new(stream);
+        while !(self.head.is_empty() && self.body.is_empty()) {
+            let length = ready!(match (self.head, self.body) {
+                (head, []) => stream.as_mut().poll_write(cx, head),
+                ([], body) => stream.as_mut().poll_write(cx, body),
+                (head, body) => {
+                    let both = [IoSlice::new(head), IoSlice::new(body)];
+                    stream.as_mut().poll_write_vectored(cx, &both)
+                }
+            })?;
+            if length == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.advance(length);
+        }
+        // TLS holds back what the socket did not take.
+        stream.poll_flush(cx)
+    }
+
+    /// Moves past what has been sent.
+    fn advance(&mut self, length: usize) {
+        let of_head = length.min(self.head.len());
+        self.head = self.head.get(of_head..).unwrap_or_default();
+        self.body = self.body.get(length - of_head..).unwrap_or_default();
+    }
+}

@@ -1,0 +1,127 @@
+//! Calls: one exchange with one backend.
+//!
+//! Dialling is Pingora's (`dial`); the pool of connections and the codec ([`h1`]) are ours, since a hook asks
+//! many small questions and what one of them costs decides how many a gateway can ask: head and body leave in
+//! one write, a connection is taken and laid aside without a system call, a task or an allocation.
+//!
+//! An exchange runs inside the caller's task and holds everything it has opened: dropping it closes the
+//! connection. Only after a whole reply that says so does a connection go back to the pool.
+
+mod connection;
+mod dial;
+pub mod h1;
+mod names;
+mod pool;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use koigate_core::failure::{Failure, FailureKind};
+use koigate_core::plan::Backend;
+use koigate_core::reply::Reply;
+use prometheus::IntCounter;
+use tokio::time::{Instant, timeout_at};
+
+use self::connection::{Broken, Connection};
+use self::dial::Dialer;
+use self::h1::{Decoder, Then};
+use self::pool::Pool;
+
+pub use self::dial::{Connector, Trust, UnreadableRoots};
+pub use self::names::REMEMBERED;
+pub use self::pool::IDLE;
+pub use self::request::{HOOK_HEADER, Request, Template};
+
+/// One backend, as it lives: its pool, and the way to it. It outlives reloads that leave the backend unchanged.
+pub struct Upstream {
+    dialer: Dialer,
+    pool: Arc<Pool>,
+    max_reply: usize,
+    connections: Connections,
+}
+
+/// Where connections are counted, for one backend.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    /// `koigate_connections_opened_total`.
+    pub opened: IntCounter,
+    /// `koigate_connections_reused_total`.
+    pub reused: IntCounter,
+}
+
+impl Upstream {
+    /// For calls to `backend`. It holds at most `max_in_flight` idle connections.
+    pub fn new(backend: &Backend, connector: Connector, connections: Connections) -> Self {
+        Self {
+            dialer: Dialer::new(backend, connector),
+            pool: Pool::new(backend.max_in_flight),
+            max_reply: backend.max_reply,
+            connections,
+        }
+    }
+
+    /// Asks the backend once and reads the whole reply.
+    ///
+    /// `deadline` is the end of everything, connecting included: the caller's smaller of the backend's `timeout`
+    /// and what remains of the hook. If a connection from the pool turns out to be closed before the first byte
+    /// of a reply, the question is asked once more, on a fresh connection; that is no second try of the backend,
+    /// which has never seen the first. Nothing else is tried again.
+    ///
+    /// # Errors
+    ///
+    /// A failure of kind connect, timeout, reset, protocol or too large. The connection is closed then.
+    pub async fn exchange(&self, request: &Request<'_>, deadline: Instant) -> Result<Reply, Failure> {
+        // A call that can't be waited for must not be made: callbacks have side effects.
+        if deadline <= Instant::now() {
+            return Err(timed_out());
+        }
+        match timeout_at(deadline, self.ask(request)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(timed_out()),
+        }
+    }
+
+    /// How many connections are laid aside.
+    pub fn idle(&self) -> usize {
+        self.pool.len()
+    }
+
+    async fn ask(&self, request: &Request<'_>) -> Result<Reply, Failure> {
+        if let Some(connection) = self.pool.take() {
+            match self.ask_over(connection, request).await {
+                // Others in the pool may have been closed as well: the second time is on a fresh one.
+                Err(Broken::Unheard) => {}
+                outcome => {
+                    self.connections.reused.inc();
+                    return outcome.map_err(Failure::from);
+                }
+            }
+        }
+        let connection = Connection::new(self.dialer.dial().await?);
+        self.connections.opened.inc();
+        self.ask_over(connection, request).await.map_err(Failure::from)
+    }
+
+    async fn ask_over(&self, mut connection: Connection, request: &Request<'_>) -> Result<Reply, Broken> {
+        let (reply, then) = connection.exchange(request, Decoder::new(self.max_reply)).await?;
+        if then == Then::Reuse {
+            self.pool.put(connection);
+        }
+        Ok(reply)
+    }
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Unheard => Self::new(FailureKind::Reset, "the connection ended without a reply"),
+            Broken::Failed(failure) => failure,
+        }
+    }
+}
+
+fn timed_out() -> Failure {
+    Failure::new(FailureKind::Timeout, "no whole reply in time")
+}

@@ -1,0 +1,87 @@
+//! The addresses of a backend's host, asked for without blocking and remembered a short while.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::lookup_host;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// How long the addresses of a name are remembered.
+pub const REMEMBERED: Duration = Duration::from_secs(10);
+
+/// The addresses of one host.
+#[derive(Debug)]
+pub(super) struct Names {
+    host: String,
+    port: u16,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    known: Option<Known>,
+    /// The question that is being asked. It outlives whoever asks, so that a resolver that hangs is asked once,
+    /// not once a call.
+    asked: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    addresses: Arc<[SocketAddr]>,
+    until: Instant,
+}
+
+impl Names {
+    /// Of a host that is a name or an address, an IPv6 address without its brackets.
+    pub(super) fn new(host: &str, port: u16) -> Self {
+        Self {
+            host: host.to_owned(),
+            port,
+            state: Mutex::default(),
+        }
+    }
+
+    /// All addresses in the system's order, at least one. Whoever asks at the same time waits for the same answer.
+    ///
+    /// # Errors
+    ///
+    /// The system's, and not found where a name has no address. An error is not remembered.
+    pub(super) async fn addresses(&self) -> io::Result<Arc<[SocketAddr]>> {
+        if let Ok(address) = self.host.parse::<IpAddr>() {
+            return Ok(Arc::new([SocketAddr::new(address, self.port)]));
+        }
+        let mut state = self.state.lock().await;
+        if let Some(known) = &state.known
+            && known.until > Instant::now()
+        {
+            return Ok(Arc::clone(&known.addresses));
+        }
+        let asked = state
+            .asked
+            .get_or_insert_with(|| tokio::spawn(ask(self.host.clone(), self.port)));
+        let answer = asked.await;
+        state.asked = None;
+        let addresses: Arc<[SocketAddr]> = answer.map_err(io::Error::other)??.into();
+        if addresses.is_empty() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        state.known = Some(Known {
+            addresses: Arc::clone(&addresses),
+            until: Instant::now() + REMEMBERED,
+        });
+        Ok(addresses)
+    }
+
+    /// Forgets what is known: none of it could be reached, and the host may have moved.
+    pub(super) async fn forget(&self) {
+        self.state.lock().await.known = None;
+    }
+}
+
+async fn ask(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+    lookup_host((host.as_str(), port)).await.map(Iterator::collect)
+}

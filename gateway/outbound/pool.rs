@@ -1,0 +1,137 @@
+//! The idle connections of one backend: last in, first out, so that a quiet time lets the surplus grow old.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::connection::Connection;
+
+/// How long a connection may be idle: less than common servers keep it (uvicorn: 5 s), so that it is ours to
+/// close.
+pub const IDLE: Duration = Duration::from_secs(4);
+
+/// The idle connections of one backend.
+#[derive(Debug)]
+pub(super) struct Pool {
+    /// The most connections it holds.
+    capacity: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The longest idle in front.
+    idle: VecDeque<Idle>,
+    sweeper: Sweeper,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    /// When it is too old.
+    until: Instant,
+}
+
+/// The one task that closes what has grown old at the bottom, where nobody takes from.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Sweeper {
+    /// None: the pool is empty, or was when the last one looked.
+    #[default]
+    None,
+    /// It sleeps until the oldest connection is too old.
+    Sleeping,
+}
+
+impl Pool {
+    pub(super) fn new(capacity: usize) -> Arc<Self> {
+        Arc::new(Self {
+            capacity,
+            state: Mutex::default(),
+        })
+    }
+
+    /// The connection that was laid aside last and that has kept quiet since. Those that have not are closed.
+    pub(super) fn take(&self) -> Option<Connection> {
+        loop {
+            let youngest = self.state().idle.pop_back()?;
+            if youngest.until <= Instant::now() {
+                // All others are older still.
+                self.sweep();
+                return None;
+            }
+            let mut connection = youngest.connection;
+            if connection.is_quiet() {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Lays a connection aside that is at the start of an exchange; closes it if there are enough.
+    pub(super) fn put(self: &Arc<Self>, mut connection: Connection) {
+        connection.shrink();
+        let until = Instant::now() + IDLE;
+        let mut state = self.state();
+        if state.idle.len() >= self.capacity {
+            drop(state);
+            return;
+        }
+        state.idle.push_back(Idle { connection, until });
+        if state.sweeper == Sweeper::None {
+            state.sweeper = Sweeper::Sleeping;
+            drop(state);
+            tokio::spawn(sweep_until_empty(Arc::downgrade(self), until));
+        }
+    }
+
+    /// How many connections it holds.
+    pub(super) fn len(&self) -> usize {
+        self.state().idle.len()
+    }
+
+    /// Closes what is too old: when the next one will be, or `None` if none is left.
+    fn sweep(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let old = state.idle.iter().take_while(|idle| idle.until <= now).count();
+        let old: Vec<Idle> = state.idle.drain(..old).collect();
+        let next = state.idle.front().map(|idle| idle.until);
+        drop(state);
+        // Closing asks the system, so it is done outside of the lock.
+        drop(old);
+        next
+    }
+
+    /// As [`Pool::sweep`], for the sweeper: with `None` it has left, and the next connection brings a new one.
+    fn sweep_or_leave(&self) -> Option<Instant> {
+        if let Some(next) = self.sweep() {
+            return Some(next);
+        }
+        let mut state = self.state();
+        let next = state.idle.front().map(|idle| idle.until);
+        if next.is_none() {
+            state.sweeper = Sweeper::None;
+        }
+        next
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that runs under the lock leaves it half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The sweeper: one task a pool while there is something to close, none while there is not. It doesn't keep the
+/// pool alive.
+async fn sweep_until_empty(pool: Weak<Pool>, first: Instant) {
+    let mut next = first;
+    loop {
+        sleep_until(next).await;
+        let Some(pool) = pool.upgrade() else { return };
+        match pool.sweep_or_leave() {
+            Some(until) => next = until,
+            None => return,
+        }
+    }
+}

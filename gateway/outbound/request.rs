@@ -1,0 +1,98 @@
+//! What a backend is sent: built afresh, nothing of the caller's but the document.
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+use koigate_core::hook::HookName;
+use koigate_core::plan::Backend;
+
+/// The largest body that is copied behind its head, so that both leave in one plain write. Beyond it copying
+/// costs more than a vectored write.
+const COPIED: usize = 16 * 1024;
+
+/// The header that marks a request as ours. A hook that carries it has come round in a loop.
+pub const HOOK_HEADER: &str = "X-Koigate-Hook";
+
+/// What every request to one backend for one kind of hook begins with.
+///
+/// It holds configured headers, which may be secrets: there is no `Debug`.
+pub struct Template {
+    head: Box<[u8]>,
+}
+
+/// One request.
+///
+/// The three marks go into the header as they are: each must be a header value (RFC 9110 section 5.5).
+#[derive(Clone)]
+pub struct Request<'a> {
+    /// What it begins with.
+    pub template: &'a Template,
+    /// `X-Request-Id`: the hook's.
+    pub request_id: &'a str,
+    /// `Idempotency-Key`: the same for the same hook and backend.
+    pub idempotency_key: &'a str,
+    /// W3C `traceparent`.
+    pub traceparent: &'a str,
+    /// The document.
+    pub body: Bytes,
+}
+
+// === impl Template ===
+
+impl Template {
+    /// For calls to `backend` for hooks of this name.
+    ///
+    /// A configured header takes the place of one of ours of the same name; those that frame the message or mark
+    /// the call can't be configured.
+    pub fn new(backend: &Backend, hook: &HookName) -> Self {
+        let ours = [
+            ("Host", backend.target.authority.as_str()),
+            ("User-Agent", concat!("koigate/", env!("CARGO_PKG_VERSION"))),
+            ("Content-Type", "application/json"),
+            ("Accept-Encoding", "identity"),
+            (HOOK_HEADER, hook.as_str()),
+        ];
+        let replaced = |name: &str| {
+            backend
+                .headers
+                .iter()
+                .any(|header| header.name.eq_ignore_ascii_case(name))
+        };
+        let ours = ours.into_iter().filter(|(name, _)| !replaced(name));
+        let theirs = backend
+            .headers
+            .iter()
+            .map(|header| (header.name.as_str(), header.value.expose()));
+        let mut head = format!("POST {} HTTP/1.1\r\n", backend.target.path_for(hook));
+        for (name, value) in ours.chain(theirs) {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        Self {
+            head: head.into_bytes().into(),
+        }
+    }
+}
+
+// === impl Request ===
+
+impl Request<'_> {
+    /// Writes the request to the end of `output`, and returns what is to be sent after that: the body, unless it
+    /// was small enough to be copied.
+    pub(super) fn write<'b>(&'b self, output: &mut Vec<u8>) -> &'b [u8] {
+        output.extend_from_slice(&self.template.head);
+        let line = write!(
+            output,
+            "Content-Length: {}\r\nX-Request-Id: {}\r\nIdempotency-Key: {}\r\ntraceparent: {}\r\n\r\n",
+            self.body.len(),
+            self.request_id,
+            self.idempotency_key,
+            self.traceparent,
+        );
+        debug_assert!(line.is_ok(), "a vector takes whatever is written");
+        if self.body.len() > COPIED {
+            return &self.body;
+        }
+        output.extend_from_slice(&self.body);
+        &[]
+    }
+}
