@@ -132,8 +132,8 @@ impl Supervisor {
         self.phase.subscribe()
     }
 
-    /// Accepts until it is told to stop, then lets what is in flight finish: [`DRAIN_TIME`] at most, or until
-    /// it is told a second time. Runs on the runtime it is called on.
+    /// Accepts until it is told to stop, then lets what is in flight finish: for 30 seconds at most, or
+    /// until it is told a second time. Runs on the runtime it is called on.
     pub async fn run(self, mut stops: Stops) -> Ended {
         let callers = self.callers.start();
         let operators = self.operators.start();

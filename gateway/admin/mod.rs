@@ -90,3 +90,6 @@ impl Door for AdminDoor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

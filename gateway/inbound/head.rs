@@ -74,10 +74,10 @@ pub enum BadRequest {
     /// A line that ends without a carriage return.
     #[error("bare line feed")]
     BareLineFeed,
-    /// Over [`MAX_HEAD`] bytes.
+    /// Over 32 KiB.
     #[error("head too large")]
     HeadTooLarge,
-    /// Over [`MAX_LINES`] header lines.
+    /// Over 100 header lines.
     #[error("too many header lines")]
     TooManyLines,
     /// A request line or header line that is none: a control character, a folded line, a space before the colon.
@@ -469,3 +469,6 @@ fn is_token(byte: u8) -> bool {
 fn is_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte)
 }
+
+#[cfg(test)]
+mod tests;
