@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::json::{Document, Kind, Value};
+
 /// The name of a kind of hook: 1 to 40 of `A-Z a-z 0-9 _ -`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HookName(Arc<str>);
@@ -43,6 +45,43 @@ pub fn is_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
+/// The kind of a hook by its document, where the URL doesn't say it; none if the document is no object.
+///
+/// `result` a non-empty object: `onResult`. Else `slaveRequest` with non-empty `items`, `proxies`, `task.url` or
+/// `Nodes`: `onPreSend`. Else `onMessage` (gateway.md section 1).
+pub fn infer(document: &Document) -> Option<&'static str> {
+    let root = document.root();
+    if root.kind() != Kind::Object {
+        return None;
+    }
+    let [on_message, on_pre_send, on_result] = KNOWN;
+    if root
+        .get("result")
+        .is_some_and(|result| result.kind() == Kind::Object && !result.is_empty())
+    {
+        return Some(on_result);
+    }
+    Some(if root.get("slaveRequest").is_some_and(is_filled_request) {
+        on_pre_send
+    } else {
+        on_message
+    })
+}
+
+/// Whether a `slaveRequest` is more than its defaults.
+fn is_filled_request(request: Value<'_>) -> bool {
+    let url = request.get("task").and_then(|task| task.get("url"));
+    ["items", "proxies", "Nodes", "nodes"]
+        .into_iter()
+        .any(|key| request.get(key).is_some_and(is_filled))
+        || url.is_some_and(is_filled)
+}
+
+/// Whether it is an object, an array or a string that holds something.
+fn is_filled(value: Value<'_>) -> bool {
+    matches!(value.kind(), Kind::Object | Kind::Array | Kind::String) && !value.is_empty()
+}
+
 impl fmt::Display for HookName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -74,6 +113,38 @@ mod tests {
             ("01234567890123456789012345678901234567890", false),
         ] {
             assert_eq!(HookName::new(name).is_some(), good, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_by_document() {
+        for (document, kind) in [
+            ("[]", None),
+            ("null", None),
+            ("{}", Some("onMessage")),
+            (r#"{"result":{}}"#, Some("onMessage")),
+            (r#"{"result":[1]}"#, Some("onMessage")),
+            (r#"{"result":null,"slaveRequest":null}"#, Some("onMessage")),
+            (
+                r#"{"result":{"a":1},"slaveRequest":{"items":[1]}}"#,
+                Some("onResult"),
+            ),
+            (
+                r#"{"slaveRequest":{"items":[],"proxies":[],"task":{"url":""}}}"#,
+                Some("onMessage"),
+            ),
+            (r#"{"result":{},"slaveRequest":{"items":[0]}}"#, Some("onPreSend")),
+            (r#"{"slaveRequest":{"proxies":[{}]}}"#, Some("onPreSend")),
+            (r#"{"slaveRequest":{"task":{"url":"x"}}}"#, Some("onPreSend")),
+            (r#"{"slaveRequest":{"task":{"url":null}}}"#, Some("onMessage")),
+            (r#"{"slaveRequest":{"Nodes":[1]}}"#, Some("onPreSend")),
+            (r#"{"slaveRequest":{"nodes":{"a":1}}}"#, Some("onPreSend")),
+            (r#"{"slaveRequest":{"Nodes":[]}}"#, Some("onMessage")),
+            (r#"{"result":{},"result":{"a":1}}"#, Some("onResult")),
+            (r#"{"\u0072esult":{"a":1}}"#, Some("onResult")),
+        ] {
+            let parsed = Document::parse(Bytes::from_static(document.as_bytes())).unwrap();
+            assert_eq!(infer(&parsed), kind, "{document}");
         }
     }
 }

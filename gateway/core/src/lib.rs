@@ -21,6 +21,8 @@
 pub mod answer;
 pub mod failure;
 pub mod hook;
+pub mod json;
+pub mod merge;
 pub mod plan;
 pub mod reply;
 pub mod secret;
