@@ -1,0 +1,110 @@
+//! A plan in words, for `koigate check`: what is listened on, and what each hook runs. No secret is shown, nor
+//! the query of a URL, which may hold one.
+
+use std::fmt::{self, Write};
+
+use koigate_core::plan::{Backend, Chain, Images, OnConflict, OnFailure, Plan, RejectRule, Scheme, Target};
+
+use crate::units::{duration, size};
+
+/// What a plan does, in lines of text; the last ends with a newline.
+pub fn describe(plan: &Plan) -> String {
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    let _ = write_plan(&mut text, plan);
+    text
+}
+
+fn write_plan(out: &mut String, plan: &Plan) -> fmt::Result {
+    let server = &plan.server;
+    let listen: Vec<String> = server.listen.iter().map(ToString::to_string).collect();
+    let (body, hooks) = (size(server.max_body), server.max_in_flight);
+    writeln!(
+        out,
+        "server  http://{}{}/  body up to {body}, {hooks} hooks at once",
+        listen.join(", "),
+        server.path
+    )?;
+    writeln!(out, "admin   http://{}/", plan.admin.listen)?;
+    for (name, chain) in &plan.chains {
+        writeln!(out, "\n{name}  {}", rules(chain))?;
+        for (index, stage) in chain.stages.iter().enumerate() {
+            for (place, id) in stage.backends.iter().enumerate() {
+                let Some(backend) = plan.backend(*id) else {
+                    continue;
+                };
+                // A stage's number stands once, so that who is asked together is seen.
+                let number = if place == 0 {
+                    format!("{}.", index + 1)
+                } else {
+                    String::new()
+                };
+                writeln!(out, "  {number:<3} {}", line(backend, width(plan)))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn rules(chain: &Chain) -> String {
+    let reject = match chain.reject {
+        RejectRule::First => "first reject wins",
+        RejectRule::Ordered => "first reject in order wins",
+    };
+    let conflicts = match chain.on_conflict {
+        OnConflict::Last => "of conflicting edits the last stands",
+        OnConflict::First => "of conflicting edits the first stands",
+        OnConflict::Reject => "conflicting edits reject",
+    };
+    let images = match chain.images {
+        Images::Sheet => "pictures on one sheet",
+        Images::First => "the first picture alone",
+    };
+    format!(
+        "within {}; {reject}; {conflicts}; {images}",
+        duration(chain.deadline)
+    )
+}
+
+fn line(backend: &Backend, width: usize) -> String {
+    let failure = match &backend.on_failure {
+        OnFailure::Continue => "go on without it",
+        OnFailure::Reject { .. } => "reject",
+    };
+    format!(
+        "{:<width$}  {}  timeout {}; if it fails: {failure}",
+        backend.name,
+        url(&backend.target),
+        duration(backend.timeout)
+    )
+}
+
+/// The URL with each value of its query masked.
+fn url(target: &Target) -> String {
+    let scheme = match target.scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    };
+    let (path, query) = match target.path.split_once('?') {
+        Some((path, query)) => (path, format!("?{}", masked(query))),
+        None => (target.path.as_str(), String::new()),
+    };
+    format!("{scheme}://{}{path}{query}", target.authority)
+}
+
+fn masked(query: &str) -> String {
+    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((_, "" | "{hook}")) => pair.to_owned(),
+        Some((name, _)) => format!("{name}=***"),
+        None => "***".to_owned(),
+    });
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+fn width(plan: &Plan) -> usize {
+    plan.backends
+        .iter()
+        .map(|backend| backend.name.len())
+        .max()
+        .unwrap_or_default()
+}

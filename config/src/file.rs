@@ -1,0 +1,211 @@
+//! The file as it is written: what serde reads, and what the JSON Schema and the reference of keys are made
+//! from. Every doc comment here is read by operators. There is no logic: what is right in kind may still be
+//! wrong in meaning, and [`crate::resolve`] says so.
+//!
+//! Every key is optional here, those that must be there too: that one is missing is a problem like any other,
+//! with a place.
+
+mod forms;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use forms::{Addresses, DurationText, SizeText, Status, Step, Text, Word};
+
+use crate::place::Placed;
+
+/// Koigate's configuration.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "Koigate")]
+pub(crate) struct File {
+    /// The side that faces the bot.
+    #[serde(deserialize_with = "forms::table")]
+    pub(crate) server: Server,
+    /// The side that faces the operator: metrics and health.
+    #[serde(deserialize_with = "forms::table")]
+    pub(crate) admin: Admin,
+    /// The log, on standard error.
+    #[serde(deserialize_with = "forms::table")]
+    pub(crate) log: Log,
+    /// What every backend inherits, key by key, and of `headers` header by header.
+    #[serde(deserialize_with = "forms::table")]
+    pub(crate) defaults: Defaults,
+    /// The callback services, each by a name of its own: 1 to 40 of `A-Z a-z 0-9 _ -`.
+    #[serde(deserialize_with = "forms::tables")]
+    pub(crate) backends: BTreeMap<Placed<String>, Backend>,
+    /// What each kind of hook runs: `onMessage`, `onPreSend`, `onResult`, or any other name of 1 to 40 of
+    /// `A-Z a-z 0-9 _ -`.
+    #[serde(deserialize_with = "forms::tables")]
+    pub(crate) hooks: BTreeMap<Placed<String>, Hook>,
+}
+
+/// The side that faces the bot.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Server {
+    /// Where hooks are accepted: an IP address and a port, or an array of them. `localhost` is 127.0.0.1.
+    /// Default: `"127.0.0.1:8600"`, which only this machine reaches.
+    pub(crate) listen: Option<Placed<Addresses>>,
+    /// The prefix of the URLs' path under which the hooks live. Default: `"/"`.
+    pub(crate) path: Option<Placed<String>>,
+    /// The largest hook; a larger one is answered 413. 1KiB to 1GiB. Default: `"32MiB"`.
+    pub(crate) max_body: Option<Placed<SizeText>>,
+    /// The most hooks at once; one more is answered 503 at once. 1 to 1000000. Default: 1024.
+    pub(crate) max_in_flight: Option<Placed<i64>>,
+    /// How long a hook may take from its last byte to the answer, unless the hook says otherwise. 1ms to 1h.
+    /// Default: `"10s"`.
+    pub(crate) deadline: Option<Placed<DurationText>>,
+    /// Worker threads, at most 1024; 0 is one per core. Default: 0.
+    pub(crate) threads: Option<Placed<i64>>,
+}
+
+/// The side that faces the operator.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Admin {
+    /// Where metrics and health are served: an IP address and a port. Nobody is asked who they are, so it should
+    /// be an address of this machine only. Default: `"127.0.0.1:8601"`.
+    pub(crate) listen: Option<Placed<String>>,
+}
+
+/// The log.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    /// The form of a line. Default: `"text"`.
+    pub(crate) format: Option<Placed<Word<LogFormat>>>,
+    /// The least level that is written. Default: `"info"`.
+    pub(crate) level: Option<Placed<Word<LogLevel>>>,
+}
+
+/// The form of a log line: `"text"` for people, `"json"` for one object a line.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The least level that is written.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// What every backend inherits unless it says otherwise itself.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Defaults {
+    /// As a backend's `timeout`.
+    pub(crate) timeout: Option<Placed<DurationText>>,
+    /// As a backend's `connect_timeout`.
+    pub(crate) connect_timeout: Option<Placed<DurationText>>,
+    /// As a backend's `on_failure`.
+    pub(crate) on_failure: Option<Placed<Word<OnFailure>>>,
+    /// As a backend's `failure_message`.
+    pub(crate) failure_message: Option<Placed<String>>,
+    /// As a backend's `failure_statuses`.
+    pub(crate) failure_statuses: Option<Placed<Vec<Placed<Status>>>>,
+    /// As a backend's `headers`. A backend's header of the same name stands for the one here.
+    pub(crate) headers: BTreeMap<Placed<String>, Placed<Text>>,
+    /// As a backend's `max_reply`.
+    pub(crate) max_reply: Option<Placed<SizeText>>,
+    /// As a backend's `max_in_flight`; each backend has its own count.
+    pub(crate) max_in_flight: Option<Placed<i64>>,
+    /// As a backend's `always_finish`.
+    pub(crate) always_finish: Option<Placed<bool>>,
+}
+
+/// One callback service.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Backend {
+    /// Where it is: an absolute `http` or `https` URL. `{hook}` in its path or query stands for the hook's name.
+    /// A user and a password in it are sent as `Authorization: Basic`. Must be there.
+    pub(crate) url: Option<Placed<Text>>,
+    /// How long the whole exchange may take, connecting included. 1ms to 1h. Default: `"5s"`.
+    pub(crate) timeout: Option<Placed<DurationText>>,
+    /// How long connecting may take: the name, every address, TLS. 1ms to 1h. Default: `"1s"`.
+    pub(crate) connect_timeout: Option<Placed<DurationText>>,
+    /// What it means for the hook when there is no usable reply. Default: `"continue"`.
+    pub(crate) on_failure: Option<Placed<Word<OnFailure>>>,
+    /// What the user reads when `on_failure = "reject"` refuses. Default: a short text in Chinese and English.
+    pub(crate) failure_message: Option<Placed<String>>,
+    /// Statuses that mean a broken service and not a verdict: numbers, or classes such as `"5xx"`. Default: `[]`.
+    pub(crate) failure_statuses: Option<Placed<Vec<Placed<Status>>>>,
+    /// Headers that it is sent besides the gateway's own.
+    pub(crate) headers: BTreeMap<Placed<String>, Placed<Text>>,
+    /// The largest reply, after decoding. 1KiB to 1GiB. Default: `"32MiB"`.
+    pub(crate) max_reply: Option<Placed<SizeText>>,
+    /// The most calls at once; one more is a failure at once. 1 to 1000000. Default: 256.
+    pub(crate) max_in_flight: Option<Placed<i64>>,
+    /// Whether a call goes on to its own timeout although another backend has already rejected. Default: false.
+    pub(crate) always_finish: Option<Placed<bool>>,
+}
+
+/// What a failure means for the hook: `"continue"` goes on without the backend, `"reject"` refuses with 502 and
+/// `failure_message`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum OnFailure {
+    Continue,
+    Reject,
+}
+
+/// What one kind of hook runs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Hook {
+    /// The stages, one after the other: a backend's name, or an array of names that are asked at the same time.
+    /// `["a", "b"]` is one after the other, `[["a", "b"]]` both at once. Must be there.
+    pub(crate) chain: Option<Placed<Vec<Placed<Step>>>>,
+    /// How long the hook may take. 1ms to 1h. Default: `server.deadline`.
+    pub(crate) deadline: Option<Placed<DurationText>>,
+    /// Which reject of a stage decides: the `"first"` to arrive, at once, or the earliest as `"ordered"` in the
+    /// chain, once all are in. Default: `"first"`.
+    pub(crate) reject: Option<Placed<Word<RejectRule>>>,
+    /// What stands where two backends of a stage set one place to different values: the `"last"` in the chain's
+    /// order, the `"first"`, or a `"reject"` of the hook with 409. Default: `"last"`.
+    pub(crate) on_conflict: Option<Placed<Word<OnConflict>>>,
+    /// What becomes of several pictures: one `"sheet"` of all, or the `"first"` alone. Default: `"sheet"`.
+    pub(crate) images: Option<Placed<Word<Images>>>,
+}
+
+/// Which reject of a stage decides.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum RejectRule {
+    First,
+    Ordered,
+}
+
+/// What stands where two backends disagree.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum OnConflict {
+    Last,
+    First,
+    Reject,
+}
+
+/// What becomes of several pictures.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum Images {
+    Sheet,
+    First,
+}

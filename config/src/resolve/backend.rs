@@ -1,0 +1,206 @@
+//! One backend: what it says itself, over what it inherits.
+
+use std::time::Duration;
+
+use koigate_core::hook::is_name;
+use koigate_core::plan::{Backend, Header, OnFailure, StatusSet, Target};
+use koigate_core::texts;
+
+use super::listen::Listeners;
+use super::quantity::{self, PERMITS};
+use super::{Surroundings, headers, secret, url, word};
+use crate::file::{self, Defaults, Status};
+use crate::place::Placed;
+use crate::problem::{KeyProblem, UrlProblem, ValueProblem, quotable};
+use crate::report::Findings;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_REPLY: usize = 32 << 20;
+const MAX_IN_FLIGHT: usize = 256;
+
+/// What a backend has where it says nothing itself: `[defaults]` over the built-in defaults.
+#[derive(Debug)]
+pub(super) struct Inherited {
+    timeout: Duration,
+    connect_timeout: Duration,
+    on_failure: file::OnFailure,
+    failure_message: String,
+    failure_statuses: StatusSet,
+    headers: Vec<Header>,
+    max_reply: usize,
+    max_in_flight: usize,
+    always_finish: bool,
+}
+
+/// What backends inherit. It is resolved once, so that what is wrong in it is noted once.
+pub(super) fn inherited(
+    defaults: &Defaults,
+    around: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Inherited {
+    Inherited {
+        timeout: quantity::duration(defaults.timeout.as_ref(), TIMEOUT, findings),
+        connect_timeout: quantity::duration(defaults.connect_timeout.as_ref(), CONNECT_TIMEOUT, findings),
+        on_failure: word(defaults.on_failure.as_ref(), file::OnFailure::Continue),
+        failure_message: message(defaults.failure_message.as_ref(), texts::FAILURE, findings),
+        failure_statuses: statuses(
+            defaults.failure_statuses.as_ref(),
+            &StatusSet::default(),
+            findings,
+        ),
+        headers: headers::resolve(&defaults.headers, around, findings),
+        max_reply: quantity::size(defaults.max_reply.as_ref(), MAX_REPLY, findings),
+        max_in_flight: quantity::number(defaults.max_in_flight.as_ref(), MAX_IN_FLIGHT, PERMITS, findings),
+        always_finish: defaults
+            .always_finish
+            .as_ref()
+            .is_some_and(|written| written.value),
+    }
+}
+
+/// A backend, or nothing where it has no usable URL. Whatever else is wrong is noted.
+pub(super) fn resolve(
+    (name, own): (&Placed<String>, &file::Backend),
+    inherited: &Inherited,
+    listeners: &Listeners,
+    around: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Option<Backend> {
+    if !is_name(&name.value) {
+        findings.note(
+            &name.span,
+            KeyProblem::BadName {
+                name: quotable(&name.value),
+            },
+        );
+    }
+    let place = (name, own);
+    let own_headers = headers::resolve(&own.headers, around, findings);
+    let (target, own_headers) = target(place, own_headers, listeners, around, findings).unzip();
+    let backend = Backend {
+        name: name.value.as_str().into(),
+        timeout: quantity::duration(own.timeout.as_ref(), inherited.timeout, findings),
+        connect_timeout: quantity::duration(
+            own.connect_timeout.as_ref(),
+            inherited.connect_timeout,
+            findings,
+        ),
+        on_failure: on_failure(own, inherited, findings),
+        failure_statuses: statuses(
+            own.failure_statuses.as_ref(),
+            &inherited.failure_statuses,
+            findings,
+        ),
+        headers: headers::inherit(&inherited.headers, own_headers.unwrap_or_default()),
+        max_reply: quantity::size(own.max_reply.as_ref(), inherited.max_reply, findings),
+        max_in_flight: quantity::number(
+            own.max_in_flight.as_ref(),
+            inherited.max_in_flight,
+            PERMITS,
+            findings,
+        ),
+        always_finish: own
+            .always_finish
+            .as_ref()
+            .map_or(inherited.always_finish, |written| written.value),
+        target: target?,
+    };
+    Some(backend)
+}
+
+/// Where the backend is, and its own headers with the one that a user in the URL becomes.
+fn target(
+    (name, own): (&Placed<String>, &file::Backend),
+    mut headers: Vec<Header>,
+    listeners: &Listeners,
+    around: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Option<(Target, Vec<Header>)> {
+    let Some(written) = &own.url else {
+        if !around.lost.covers(&["backends", &name.value, "url"]) {
+            let table = format!("backends.{}", quotable(&name.value));
+            findings.note(&name.span, KeyProblem::Missing { key: "url", table });
+        }
+        return None;
+    };
+    let text = secret::resolve(written, around, findings)?;
+    let parts = url::take_apart(text.expose())
+        .map_err(|problem| findings.note(&written.span, problem))
+        .ok()?;
+    if let Some(listen) = url::own_listener(&parts.target, listeners) {
+        findings.note(&written.span, UrlProblem::OwnAddress { listen });
+    }
+    if let Some(authorization) = parts.authorization {
+        if headers
+            .iter()
+            .any(|header| header.name.eq_ignore_ascii_case(&authorization.name))
+        {
+            findings.note(&written.span, UrlProblem::TwoCredentials);
+        }
+        headers.push(authorization);
+    }
+    Some((parts.target, headers))
+}
+
+/// The policy. A message that nobody would read is a contradiction; an inherited one waits for who rejects.
+fn on_failure(own: &file::Backend, inherited: &Inherited, findings: &mut Findings) -> OnFailure {
+    let message = message(own.failure_message.as_ref(), &inherited.failure_message, findings);
+    match word(own.on_failure.as_ref(), inherited.on_failure) {
+        file::OnFailure::Reject => OnFailure::Reject { message },
+        file::OnFailure::Continue => {
+            if let Some(unused) = &own.failure_message {
+                findings.note(&unused.span, ValueProblem::UnusedMessage);
+            }
+            OnFailure::Continue
+        }
+    }
+}
+
+fn message(written: Option<&Placed<String>>, default: &str, findings: &mut Findings) -> String {
+    let Some(written) = written else {
+        return default.to_owned();
+    };
+    if written.value.trim().is_empty() {
+        findings.note(&written.span, ValueProblem::EmptyMessage);
+    }
+    written.value.clone()
+}
+
+fn statuses(
+    written: Option<&Placed<Vec<Placed<Status>>>>,
+    inherited: &StatusSet,
+    findings: &mut Findings,
+) -> StatusSet {
+    let Some(written) = written else {
+        return inherited.clone();
+    };
+    let mut ranges = Vec::new();
+    for status in &written.value {
+        match range(&status.value) {
+            Ok(range) => ranges.push(range),
+            Err(problem) => findings.note(&status.span, problem),
+        }
+    }
+    StatusSet(ranges)
+}
+
+/// One status or a class of them, of those that a reply can have. With 200 and 204 a backend agrees, so they
+/// can't be failures.
+fn range(status: &Status) -> Result<std::ops::RangeInclusive<u16>, ValueProblem> {
+    match status {
+        Status::Number(200 | 204) => Err(ValueProblem::StatusAgrees),
+        Status::Number(number) => match u16::try_from(*number) {
+            Ok(status @ 200..=999) => Ok(status..=status),
+            _ => Err(ValueProblem::NotAStatus),
+        },
+        Status::Class(class) if class == "2xx" => Err(ValueProblem::StatusAgrees),
+        Status::Class(class) => match class.as_bytes() {
+            [digit @ b'3'..=b'9', b'x', b'x'] => {
+                let first = u16::from(digit - b'0') * 100;
+                Ok(first..=first + 99)
+            }
+            _ => Err(ValueProblem::NotAStatus),
+        },
+    }
+}

@@ -1,0 +1,138 @@
+//! One hook's chain.
+
+use std::time::Duration;
+
+use koigate_core::hook::is_name;
+use koigate_core::plan::{BackendId, Chain, Images, OnConflict, RejectRule, Stage};
+
+use super::{Surroundings, quantity, word};
+use crate::file::{self, Step};
+use crate::near::nearest;
+use crate::place::{Placed, Span};
+use crate::problem::{ChainProblem, KeyProblem, quotable};
+use crate::read::Lost;
+use crate::report::Findings;
+
+/// Turns names into places in the plan, each at most once.
+struct Roster<'a> {
+    /// The backends' names, in the file's order.
+    names: &'a [&'a Placed<String>],
+    lost: &'a Lost,
+    /// Who is in the chain already.
+    taken: Vec<BackendId>,
+}
+
+/// A chain, or nothing where it has no stages. Whatever else is wrong is noted.
+pub(super) fn resolve(
+    (name, hook): (&Placed<String>, &file::Hook),
+    names: &[&Placed<String>],
+    deadline: Duration,
+    around: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Option<Chain> {
+    if !is_name(&name.value) {
+        findings.note(
+            &name.span,
+            KeyProblem::BadName {
+                name: quotable(&name.value),
+            },
+        );
+    }
+    let deadline = quantity::duration(hook.deadline.as_ref(), deadline, findings);
+    let Some(chain) = &hook.chain else {
+        if !around.lost.covers(&["hooks", &name.value, "chain"]) {
+            let table = format!("hooks.{}", quotable(&name.value));
+            findings.note(&name.span, KeyProblem::Missing { key: "chain", table });
+        }
+        return None;
+    };
+    if chain.value.is_empty() {
+        findings.note(&chain.span, ChainProblem::Empty);
+    }
+    let mut roster = Roster {
+        names,
+        lost: around.lost,
+        taken: Vec::new(),
+    };
+    Some(Chain {
+        stages: chain
+            .value
+            .iter()
+            .map(|step| roster.stage(step, findings))
+            .collect(),
+        deadline,
+        reject: reject(hook),
+        on_conflict: on_conflict(hook),
+        images: images(hook),
+    })
+}
+
+// === impl Roster ===
+
+impl Roster<'_> {
+    fn stage(&mut self, step: &Placed<Step>, findings: &mut Findings) -> Stage {
+        let backends = match &step.value {
+            Step::One(name) => self.id(name, &step.span, findings).into_iter().collect(),
+            Step::Together(names) => {
+                if names.is_empty() {
+                    findings.note(&step.span, ChainProblem::EmptyStage);
+                }
+                names
+                    .iter()
+                    .filter_map(|name| self.id(&name.value, &name.span, findings))
+                    .collect()
+            }
+        };
+        Stage { backends }
+    }
+
+    fn id(&mut self, name: &str, span: &Span, findings: &mut Findings) -> Option<BackendId> {
+        let Some(index) = self.names.iter().position(|known| known.value == name) else {
+            if !self.lost.covers(&["backends", name]) {
+                let known = self.names.iter().map(|known| known.value.as_str());
+                let nearest = nearest(name, known).map(str::to_owned);
+                findings.note(
+                    span,
+                    ChainProblem::UnknownBackend {
+                        name: quotable(name),
+                        nearest,
+                    },
+                );
+            }
+            return None;
+        };
+        let id = BackendId(index);
+        if self.taken.contains(&id) {
+            findings.note(
+                span,
+                ChainProblem::Twice {
+                    name: name.to_owned(),
+                },
+            );
+        }
+        self.taken.push(id);
+        Some(id)
+    }
+}
+
+fn reject(hook: &file::Hook) -> RejectRule {
+    match word(hook.reject.as_ref(), file::RejectRule::First) {
+        file::RejectRule::First => RejectRule::First,
+        file::RejectRule::Ordered => RejectRule::Ordered,
+    }
+}
+
+fn on_conflict(hook: &file::Hook) -> OnConflict {
+    match word(hook.on_conflict.as_ref(), file::OnConflict::Last) {
+        file::OnConflict::Last => OnConflict::Last,
+        file::OnConflict::First => OnConflict::First,
+        file::OnConflict::Reject => OnConflict::Reject,
+    }
+}
+
+fn images(hook: &file::Hook) -> Images {
+    match word(hook.images.as_ref(), file::Images::Sheet) {
+        file::Images::Sheet => Images::Sheet,
+        file::Images::First => Images::First,
+    }
+}

@@ -1,0 +1,137 @@
+//! What is not wrong, but seldom meant. It is looked for only in a plan that stands.
+
+use koigate_core::hook::KNOWN;
+use koigate_core::plan::{Backend, BackendId, Chain, OnFailure, Plan, Scheme};
+
+use super::in_file_order;
+use super::listen::Listeners;
+use super::url::is_this_machine;
+use crate::file::File;
+use crate::near::nearest;
+use crate::place::Span;
+use crate::problem::Warning;
+use crate::report::Findings;
+
+/// The hooks that come before a test, whose rejects keep it from running.
+const BEFORE_THE_TEST: [&str; 2] = ["onMessage", "onPreSend"];
+
+/// Notes everything that the author should know of a plan.
+pub(super) fn note(file: &File, plan: &Plan, listeners: &Listeners, findings: &mut Findings) {
+    if plan.chains.is_empty() {
+        findings.note(&(0..0), Warning::NoHooks);
+    }
+    if let (Some(span), false) = (
+        &listeners.admin.span,
+        plan.admin.listen.ip().to_canonical().is_loopback(),
+    ) {
+        findings.note(
+            span,
+            Warning::AdminExposed {
+                listen: plan.admin.listen,
+            },
+        );
+    }
+    for (name, _) in in_file_order(&file.hooks) {
+        let known = KNOWN.iter().copied();
+        let nearest = nearest(&name.value, known).filter(|nearest| *nearest != name.value);
+        if let Some(nearest) = nearest {
+            let name_written = name.value.clone();
+            findings.note(
+                &name.span,
+                Warning::NearlyKnownHook {
+                    name: name_written,
+                    nearest,
+                },
+            );
+        }
+        if let Some(chain) = plan.chains.get(name.value.as_str()) {
+            note_deadline(&name.value, &name.span, (plan, chain), findings);
+        }
+    }
+    for (index, (name, written)) in in_file_order(&file.backends).into_iter().enumerate() {
+        let Some(backend) = plan.backends.get(index) else {
+            continue;
+        };
+        let hooks = hooks_of(plan, BackendId(index));
+        note_backend(backend, &hooks, &name.span, findings);
+        // Who has written it down has thought about it.
+        if written.on_failure.is_none() {
+            note_open_guard(backend, &hooks, &name.span, findings);
+        }
+        if let Some(written) = &written.connect_timeout
+            && backend.connect_timeout > backend.timeout
+        {
+            findings.note(
+                &written.span,
+                Warning::LongConnect {
+                    timeout: backend.timeout,
+                },
+            );
+        }
+    }
+}
+
+/// Warns where the longest timeouts of a chain's stages add up past its deadline.
+fn note_deadline(hook: &str, span: &Span, (plan, chain): (&Plan, &Chain), findings: &mut Findings) {
+    let longest = |ids: &[BackendId]| {
+        ids.iter()
+            .filter_map(|id| plan.backend(*id))
+            .map(|backend| backend.timeout)
+            .max()
+            .unwrap_or_default()
+    };
+    let sum = chain.stages.iter().map(|stage| longest(&stage.backends)).sum();
+    if sum > chain.deadline {
+        let hook = hook.to_owned();
+        findings.note(
+            span,
+            Warning::PastDeadline {
+                hook,
+                sum,
+                deadline: chain.deadline,
+            },
+        );
+    }
+}
+
+fn note_backend(backend: &Backend, hooks: &[&str], span: &Span, findings: &mut Findings) {
+    let name = || backend.name.to_string();
+    if hooks.is_empty() {
+        findings.note(span, Warning::UnusedBackend { name: name() });
+        return;
+    }
+    if backend.target.scheme == Scheme::Http && !is_this_machine(&backend.target.host) {
+        let host = backend.target.host.clone();
+        findings.note(
+            span,
+            Warning::PlainHttp {
+                backend: name(),
+                host,
+            },
+        );
+    }
+}
+
+/// Any backend that is asked before the test may be a guard: it can refuse. One whose failure lets the test run
+/// fails open.
+fn note_open_guard(backend: &Backend, hooks: &[&str], span: &Span, findings: &mut Findings) {
+    let hooks: Vec<String> = hooks
+        .iter()
+        .filter(|hook| BEFORE_THE_TEST.contains(hook))
+        .map(|hook| (*hook).to_owned())
+        .collect();
+    if backend.on_failure == OnFailure::Continue && !hooks.is_empty() {
+        let backend = backend.name.to_string();
+        findings.note(span, Warning::FailsOpen { backend, hooks });
+    }
+}
+
+/// The hooks in whose chains this backend is.
+fn hooks_of(plan: &Plan, id: BackendId) -> Vec<&str> {
+    let is_in = |chain: &Chain| chain.stages.iter().any(|stage| stage.backends.contains(&id));
+    plan.chains
+        .iter()
+        .filter(|(_, chain)| is_in(chain))
+        .map(|(name, _)| name.as_str())
+        .collect()
+}

@@ -1,0 +1,40 @@
+//! What lies outside the file: environment variables and other files. They come in through one trait, so that a
+//! configuration can be read whole without touching the process or the disk.
+
+use std::env::VarError;
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Where environment variables and files come from.
+pub trait Sources {
+    /// An environment variable.
+    ///
+    /// # Errors
+    ///
+    /// It isn't set, or isn't Unicode.
+    fn variable(&self, name: &str) -> Result<String, VarError>;
+
+    /// The first `most` bytes of a file, or all of it where it has fewer.
+    ///
+    /// # Errors
+    ///
+    /// It can't be opened or read.
+    fn file(&self, path: &Path, most: u64) -> io::Result<Vec<u8>>;
+}
+
+/// The process's own environment, and its file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Process;
+
+impl Sources for Process {
+    fn variable(&self, name: &str) -> Result<String, VarError> {
+        std::env::var(name)
+    }
+
+    fn file(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}

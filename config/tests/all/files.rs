@@ -1,0 +1,306 @@
+//! What a right file becomes, and the files that are shipped.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::support::Fixed;
+use koigate_config::{Loaded, Process, describe, load, parse, schema};
+use koigate_core::plan::{
+    Admin, Backend, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, RejectRule, Scheme, Server,
+    StatusSet, Target,
+};
+use koigate_core::texts;
+
+fn loaded(text: &str) -> Loaded {
+    let sources = Fixed::default()
+        .variable("TOKEN", "s3cret")
+        .file("conf/token", "from a file\r\n");
+    parse(text, "conf/koigate.toml", &sources).unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn backend(text: &str) -> Backend {
+    let text = format!("{text}\n[hooks.x]\nchain = [\"b\"]\n");
+    loaded(&text).plan.backends[0].as_ref().clone()
+}
+
+fn headers(backend: &Backend) -> Vec<(&str, &str)> {
+    backend
+        .headers
+        .iter()
+        .map(|header| (header.name.as_str(), header.value.expose()))
+        .collect()
+}
+
+fn shipped(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    let plan = loaded("").plan;
+    let defaults = Server {
+        listen: vec!["127.0.0.1:8600".parse().unwrap()],
+        path: String::new(),
+        max_body: 32 << 20,
+        max_in_flight: 1024,
+        threads: 0,
+    };
+    assert_eq!(plan.server, defaults);
+    assert_eq!(
+        plan.admin,
+        Admin {
+            listen: "127.0.0.1:8601".parse().unwrap()
+        }
+    );
+    assert_eq!(
+        plan.log,
+        Log {
+            format: LogFormat::Text,
+            level: LogLevel::Info
+        }
+    );
+    assert!(plan.backends.is_empty() && plan.chains.is_empty());
+}
+
+#[test]
+fn a_url_alone_is_a_backend() {
+    let expected = Backend {
+        name: "b".into(),
+        target: Target {
+            scheme: Scheme::Http,
+            host: "127.0.0.1".into(),
+            port: 8081,
+            authority: "127.0.0.1:8081".into(),
+            path: "/{hook}".into(),
+        },
+        timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(1),
+        on_failure: OnFailure::Continue,
+        failure_statuses: StatusSet::default(),
+        headers: Vec::new(),
+        max_reply: 32 << 20,
+        max_in_flight: 256,
+        always_finish: false,
+    };
+    assert_eq!(
+        backend("[backends.b]\nurl = \"http://127.0.0.1:8081/{hook}\""),
+        expected
+    );
+}
+
+#[test]
+fn a_chain_alone_is_a_hook() {
+    let text =
+        "[backends.b]\nurl = \"http://127.0.0.1/\"\n[hooks.x]\nchain = [\"b\"]\n[server]\ndeadline = \"7s\"";
+    let chain = loaded(text).plan.chains["x"].clone();
+    assert_eq!(chain.deadline, Duration::from_secs(7));
+    assert_eq!(chain.reject, RejectRule::First);
+    assert_eq!(chain.on_conflict, OnConflict::Last);
+    assert_eq!(chain.images, Images::Sheet);
+}
+
+#[test]
+fn chains_and_the_order_of_the_file() {
+    let names = ["z", "a", "m", "b"];
+    let backends = names.map(|name| format!("[backends.{name}]\nurl = \"http://127.0.0.1/\"\n"));
+    for (chain, stages) in [
+        ("\"z\", \"a\"", vec![vec![0], vec![1]]),
+        ("[\"z\", \"a\"]", vec![vec![0, 1]]),
+        (
+            "[\"b\", \"z\"], \"m\", [\"a\"]",
+            vec![vec![3, 0], vec![2], vec![1]],
+        ),
+    ] {
+        let plan = loaded(&format!("{}[hooks.x]\nchain = [{chain}]", backends.concat())).plan;
+        let found: Vec<Vec<usize>> = plan.chains["x"]
+            .stages
+            .iter()
+            .map(|stage| stage.backends.iter().map(|id| id.0).collect())
+            .collect();
+        assert_eq!(found, stages, "{chain}");
+        let order: Vec<&str> = plan.backends.iter().map(|backend| &*backend.name).collect();
+        assert_eq!(order, names);
+    }
+}
+
+#[test]
+fn what_is_inherited() {
+    let defaults = "[defaults]\ntimeout = \"2s\"\nconnect_timeout = \"3ms\"\non_failure = \"reject\"\n\
+        failure_message = \"no\"\nfailure_statuses = [\"5xx\"]\nmax_reply = \"1MiB\"\nmax_in_flight = 3\n\
+        always_finish = true\nheaders = { B = \"b\", A = \"a\" }\n";
+    let own = backend(&format!("{defaults}[backends.b]\nurl = \"http://127.0.0.1/\""));
+    assert_eq!(own.timeout, Duration::from_secs(2));
+    assert_eq!(own.connect_timeout, Duration::from_millis(3));
+    assert_eq!(own.on_failure, OnFailure::Reject { message: "no".into() });
+    assert_eq!(own.failure_statuses, StatusSet(vec![500..=599]));
+    assert_eq!(
+        (own.max_reply, own.max_in_flight, own.always_finish),
+        (1 << 20, 3, true)
+    );
+    assert_eq!(headers(&own), [("B", "b"), ("A", "a")]);
+
+    let own = backend(&format!(
+        "{defaults}[backends.b]\nurl = \"http://127.0.0.1/\"\ntimeout = \"4s\"\nfailure_statuses = []\n\
+         always_finish = false\nfailure_message = \"mine\"\nheaders = {{ b = \"c\", D = \"d\" }}"
+    ));
+    assert_eq!(own.timeout, Duration::from_secs(4));
+    assert_eq!(
+        own.on_failure,
+        OnFailure::Reject {
+            message: "mine".into()
+        }
+    );
+    assert_eq!(own.failure_statuses, StatusSet::default());
+    assert!(!own.always_finish);
+    assert_eq!(headers(&own), [("A", "a"), ("b", "c"), ("D", "d")]);
+}
+
+#[test]
+fn a_message_is_there_where_none_is_written() {
+    let own = backend("[backends.b]\nurl = \"http://127.0.0.1/\"\non_failure = \"reject\"");
+    assert_eq!(
+        own.on_failure,
+        OnFailure::Reject {
+            message: texts::FAILURE.into()
+        }
+    );
+}
+
+#[test]
+fn secrets_are_found_where_they_are() {
+    let own = backend(
+        "[backends.b]\nurl = \"http://u:p@127.0.0.1/\"\n\
+         headers = { A = { env = \"TOKEN\" }, B = { file = \"token\" }, C = \"plain\" }",
+    );
+    let expected = [
+        ("A", "s3cret"),
+        ("B", "from a file"),
+        ("C", "plain"),
+        ("Authorization", "Basic dTpw"),
+    ];
+    assert_eq!(headers(&own), expected);
+    assert_eq!(own.target.authority, "127.0.0.1");
+}
+
+#[test]
+fn a_users_own_credentials_stand_for_inherited_ones() {
+    let own =
+        backend("[defaults]\nheaders.authorization = \"x\"\n[backends.b]\nurl = \"http://u:p@127.0.0.1/\"");
+    assert_eq!(headers(&own), [("Authorization", "Basic dTpw")]);
+}
+
+#[test]
+fn paths() {
+    for (written, path) in [
+        ("/", ""),
+        ("/koipy", "/koipy"),
+        ("/koipy/", "/koipy"),
+        ("/a/b.c", "/a/b.c"),
+    ] {
+        assert_eq!(
+            loaded(&format!("[server]\npath = \"{written}\""))
+                .plan
+                .server
+                .path,
+            path
+        );
+    }
+}
+
+#[test]
+fn the_reference_holds_every_key_and_the_defaults() {
+    let path = shipped("koigate.toml");
+    let reference = load(&path, &Process).unwrap_or_else(|report| panic!("{report}"));
+    assert!(reference.warnings.is_empty(), "{}", reference.warnings);
+    let (reference, defaults) = (reference.plan, loaded("").plan);
+    assert_eq!(reference.server, defaults.server);
+    assert_eq!(reference.admin, defaults.admin);
+    assert_eq!(reference.log, defaults.log);
+    // `columns` says nothing but where it is, so it shows what [defaults] says: the same as if it were empty.
+    let columns = reference
+        .backends
+        .iter()
+        .find(|backend| &*backend.name == "columns")
+        .unwrap();
+    let bare = backend(
+        "[backends.columns]\nurl = \"http://127.0.0.1:8083/\"\n[backends.b]\nurl = \"http://127.0.0.1/\"",
+    );
+    assert_eq!(**columns, bare);
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    for key in keys() {
+        let stands = text.lines().any(|line| {
+            let line = line.trim_start_matches("# ");
+            line.strip_prefix(&key)
+                .is_some_and(|rest| rest.trim_start().starts_with('='))
+        });
+        assert!(stands, "`{key}` is not in the reference");
+    }
+}
+
+#[test]
+fn the_references_message_is_the_default() {
+    let text = std::fs::read_to_string(shipped("koigate.toml")).unwrap();
+    assert!(text.contains(&format!("failure_message  = \"{}\"", texts::FAILURE)));
+}
+
+#[test]
+fn every_example_is_right() {
+    let mut read = 0;
+    for entry in std::fs::read_dir(shipped("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let example = load(&path, &Process).unwrap_or_else(|report| panic!("{report}"));
+        assert!(example.warnings.is_empty(), "{}", example.warnings);
+        read += 1;
+    }
+    assert!(read > 0);
+}
+
+/// Every key of every table, from the schema.
+fn keys() -> Vec<String> {
+    let schema = schema().to_value();
+    let defs = schema["$defs"].as_object().unwrap();
+    let tables = defs.iter().filter(|(name, _)| *name != "Elsewhere");
+    tables
+        .filter_map(|(_, table)| table["properties"].as_object())
+        .flat_map(|properties| properties.keys().cloned())
+        .collect()
+}
+
+#[test]
+fn every_key_has_words_in_the_schema() {
+    assert!(keys().contains(&"always_finish".to_owned()));
+    let schema = schema().to_value();
+    for (name, table) in schema["$defs"].as_object().unwrap() {
+        assert_eq!(table["additionalProperties"], false, "{name}");
+        for (key, property) in table["properties"].as_object().unwrap() {
+            assert!(property["description"].is_string(), "{name}.{key}");
+        }
+    }
+}
+
+#[test]
+fn a_plan_in_words() {
+    let plan = loaded(
+        "[server]\npath = \"/koipy\"\n[backends.blacklist]\nurl = \"http://u:canary@127.0.0.1:8081/{hook}\"\n\
+         on_failure = \"reject\"\ntimeout = \"1500ms\"\n[backends.points]\n\
+         url = \"https://points.example/x?hook={hook}&token=canary&canary\"\nheaders.A = \"canary\"\n[backends.rank]\n\
+         url = \"http://[::1]:1/\"\n[hooks.onMessage]\nchain = [[\"blacklist\", \"points\"], \"rank\"]\n\
+         reject = \"ordered\"\n[hooks.onResult]\nchain = [\"rank\"]\ndeadline = \"1m30s\"\non_conflict = \"reject\"\n\
+         images = \"first\"",
+    )
+    .plan;
+    let expected = "\
+server  http://127.0.0.1:8600/koipy/  body up to 32MiB, 1024 hooks at once
+admin   http://127.0.0.1:8601/
+
+onMessage  within 10s; first reject in order wins; of conflicting edits the last stands; pictures on one sheet
+  1.  blacklist  http://127.0.0.1:8081/{hook}  timeout 1s500ms; if it fails: reject
+      points     https://points.example/x?hook={hook}&token=***&***  timeout 5s; if it fails: go on without it
+  2.  rank       http://[::1]:1/  timeout 5s; if it fails: go on without it
+
+onResult  within 1m30s; first reject wins; conflicting edits reject; the first picture alone
+  1.  rank       http://[::1]:1/  timeout 5s; if it fails: go on without it
+";
+    assert_eq!(describe(&plan), expected);
+}

@@ -1,0 +1,263 @@
+//! Every problem that a file can have, at its place.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::support::Fixed;
+use koigate_config::problem::{Problem, Severity};
+use koigate_config::{Report, load, parse};
+
+/// A hook and a backend, so that a file can be right but for what is tested. What follows is line 6, and is in
+/// `[backends.a]` until it says otherwise.
+const GOOD: &str = r#"
+[hooks.x]
+chain = ["a"]
+[backends.a]
+url = "http://127.0.0.1:1/{hook}"
+on_failure = "reject"
+"#;
+
+/// Everything found in a text, as `code line:column`.
+fn found(text: &str) -> Vec<String> {
+    let sources = Fixed::default()
+        .variable("TOKEN", "canary")
+        .variable("EMPTY", "")
+        .variable("TWO_LINES", "a\nb")
+        .file("/etc/koigate/secret", "canary\n")
+        .file("/etc/koigate/newline", "\r\n")
+        .file("/etc/koigate/latin1", b"caf\xe9")
+        .file("/etc/koigate/huge", vec![b'x'; 70_000]);
+    let report = match parse(text, "/etc/koigate/koigate.toml", &sources) {
+        Ok(loaded) => {
+            assert!(
+                loaded
+                    .warnings
+                    .findings()
+                    .iter()
+                    .all(|f| f.severity() == Severity::Warning),
+                "{text}"
+            );
+            loaded.warnings
+        }
+        Err(report) => {
+            assert!(
+                report.findings().iter().any(|f| f.severity() == Severity::Error),
+                "{text}"
+            );
+            report
+        }
+    };
+    codes(&report)
+}
+
+fn codes(report: &Report) -> Vec<String> {
+    let place = |finding: &koigate_config::Finding| match finding.place() {
+        Some(place) => format!("{} {}:{}", finding.code(), place.line, place.column),
+        None => finding.code().to_owned(),
+    };
+    report.findings().iter().map(place).collect()
+}
+
+/// What follows [`GOOD`], and what is found.
+#[rustfmt::skip]
+const CASES: &[(&str, &[&str])] = &[
+    // Right.
+    ("", &[]),
+    ("[server]\nlisten = [\"127.0.0.1:2\", \"[::1]:2\", \"localhost:3\"]", &[]),
+    ("headers = { A = { env = \"TOKEN\" }, B = { file = \"secret\" }, C = \"节\\t点\" }", &[]),
+    // TOML.
+    ("server = {", &["KG004 6:11"]),
+    ("\n[server]\nlisten = 127.0.0.1:8600\n[log]\nlevel = info", &["KG004 8:15", "KG004 10:9"]),
+    ("[log]\nlevel = \"info\"\nlevel = \"warn\"", &["KG004 8:1"]),
+    ("nonsense = 1\n[server\nlisten = \"x\"\nfoo: 1", &["KG010 6:1", "KG004 7:8", "KG004 9:4"]),
+    // Keys.
+    ("servers.listen = \"x\"", &["KG010 6:1"]),
+    ("[server]\nlisten = \"127.0.0.1:2\"\ndrain = \"30s\"\ntls = { cert = \"x\" }", &["KG010 8:1", "KG010 9:1"]),
+    ("[defaults]\nurl = \"http://a/\"", &["KG010 7:1"]),
+    ("retries = 1", &["KG010 6:1"]),
+    ("[hooks.y]\nchain = [\"a\"]\nshadow = [\"a\"]", &["KG010 8:1"]),
+    ("headers.X = { envv = \"A\" }", &["KG010 6:15"]),
+    ("server = 5", &["KG010 6:1"]),
+    ("[server]\nlisten = 8600", &["KG011 7:10"]),
+    ("[server]\nlisten = [\"127.0.0.1:2\", 5]", &["KG011 7:26"]),
+    ("[server]\ndeadline = 10", &["KG011 7:12"]),
+    ("[server]\nmax_body = 1024", &["KG011 7:12"]),
+    ("[server]\nmax_in_flight = \"many\"", &["KG011 7:17"]),
+    ("[server]\nthreads = 1.5", &["KG011 7:11"]),
+    ("[server]\nthreads = 99999999999999999999", &["KG011 7:11"]),
+    ("[server]\npath = 1979-05-27", &["KG011 7:8"]),
+    ("always_finish = \"yes\"", &["KG011 6:17"]),
+    ("headers = [\"A: b\"]", &["KG011 6:11"]),
+    ("headers.A = 5", &["KG011 6:13"]),
+    ("failure_statuses = \"5xx\"", &["KG011 6:20"]),
+    ("failure_statuses = [true]", &["KG011 6:21"]),
+    ("[hooks.y]\nchain = \"a\"", &["KG011 7:9"]),
+    ("[hooks.y]\nchain = [[[\"a\"]]]", &["KG011 7:11"]),
+    ("[hooks.y]\nchain = [{ a = 1 }]", &["KG011 7:10"]),
+    ("[hooks.y]\nchain = [\"a\"]\nreject = 5", &["KG011 8:10"]),
+    ("[hooks.y]\nchain = [\"a\"]\nreject = { first = 1 }", &["KG011 8:10"]),
+    ("[[hooks.z]]\nchain = [\"a\"]", &["KG011 6:1"]),
+    ("[[server]]\nlisten = \"127.0.0.1:2\"", &["KG011 6:1"]),
+    ("[[backends.c]]\n[[backends.c]]", &["KG011 6:1"]),
+    ("[server.listen.x]", &["KG011 6:9"]),
+    ("[log]\nlevel = \"inof\"\nformat = \"JSON\"", &["KG012 7:9", "KG012 8:10"]),
+    ("[backends.b]\non_failure = \"retry\"", &["KG013 6:11", "KG012 7:14"]),
+    ("[hooks.y]\nchain = [\"a\"]\non_conflict = \"none\"\nimages = \"all\"", &["KG012 8:15", "KG012 9:10"]),
+    ("[backends.b]", &["KG013 6:11"]),
+    ("[backends.b]\nulr = \"http://a/\"", &["KG010 7:1"]),
+    ("[backends.b]\nurl = 5", &["KG011 7:7"]),
+    ("[hooks.y]\ndeadline = \"5s\"", &["KG013 6:8"]),
+    ("[hooks.y]\nchains = [\"a\"]", &["KG010 7:1"]),
+    ("[backends.\"a b\"]\nurl = \"http://127.0.0.1/\"", &["KG014 6:11"]),
+    ("[hooks.\"\"]\nchain = [\"a\"]", &["KG014 6:8"]),
+    ("[hooks.节点]\nchain = [\"a\"]", &["KG004 6:8"]),
+    ("[backends.01234567890123456789012345678901234567890]\nurl = \"http://127.0.0.1/\"", &["KG014 6:11"]),
+    // Durations, sizes, numbers.
+    ("[server]\ndeadline = \"10\"", &["KG020 7:12"]),
+    ("[server]\ndeadline = \"soon\"", &["KG020 7:12"]),
+    ("[hooks.y]\nchain = [\"a\"]\ndeadline = \"0s\"", &["KG021 8:12"]),
+    ("[defaults]\ntimeout = \"2h\"\nconnect_timeout = \"-1s\"", &["KG021 7:11", "KG020 8:19"]),
+    ("[server]\nmax_body = \"32MB\"", &["KG022 7:12"]),
+    ("[server]\nmax_body = \"0B\"", &["KG023 7:12"]),
+    ("max_reply = \"2GiB\"", &["KG023 6:13"]),
+    ("[server]\nmax_in_flight = 0", &["KG024 7:17"]),
+    ("max_in_flight = -1", &["KG024 6:17"]),
+    ("[server]\nthreads = 100000", &["KG024 7:11"]),
+    // The path.
+    ("[server]\npath = \"/koipy/v1/\"", &[]),
+    ("[server]\npath = \"\"", &["KG025 7:8"]),
+    ("[server]\npath = \"koipy\"", &["KG025 7:8"]),
+    ("[server]\npath = \"//\"", &["KG025 7:8"]),
+    ("[server]\npath = \"/a//b\"", &["KG025 7:8"]),
+    ("[server]\npath = \"/../a\"", &["KG025 7:8"]),
+    ("[server]\npath = \"/a?b\"", &["KG025 7:8"]),
+    ("[server]\npath = \"/节点\"", &["KG025 7:8"]),
+    // Policies.
+    ("failure_statuses = [404, \"5xx\", 201, 999, \"9xx\"]", &[]),
+    ("failure_statuses = [99, 1000, \"404\", \"xxx\", \"5XX\", \"1xx\"]",
+        &["KG026 6:21", "KG026 6:25", "KG026 6:31", "KG026 6:38", "KG026 6:45", "KG026 6:52"]),
+    ("failure_statuses = [200, 204, \"2xx\"]", &["KG027 6:21", "KG027 6:26", "KG027 6:31"]),
+    ("failure_message = \" \"", &["KG028 6:19"]),
+    ("[defaults]\nfailure_message = \"\"", &["KG028 7:19"]),
+    ("[defaults]\nfailure_message = \"x\"", &[]),
+    ("[hooks.z]\nchain = [\"b\"]\n[backends.b]\nurl = \"http://127.0.0.1/\"\nfailure_message = \"x\"",
+        &["KG029 10:19"]),
+    // Listening.
+    ("[server]\nlisten = \":8600\"", &["KG030 7:10"]),
+    ("[server]\nlisten = [\"127.0.0.1:2\", \"unix:/run/koigate.sock\"]", &["KG030 7:26"]),
+    ("[admin]\nlisten = \"koigate:8601\"", &["KG030 7:10"]),
+    ("[server]\nlisten = []", &["KG031 7:10"]),
+    ("[server]\nlisten = [\"127.0.0.1:2\", \"127.0.0.1:2\"]", &["KG032 7:26"]),
+    ("[server]\nlisten = \"0.0.0.0:8601\"", &["KG032 7:10"]),
+    ("[admin]\nlisten = \"127.0.0.1:8600\"", &["KG032 7:10"]),
+    ("[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"", &[]),
+    // URLs.
+    ("[backends.b]\nurl = \"127.0.0.1:8081\"", &["KG040 7:7"]),
+    ("[backends.b]\nurl = \"http://a:99999/\"", &["KG041 7:7"]),
+    ("[backends.b]\nurl = \"http://a /\"", &["KG042 7:7"]),
+    ("[backends.b]\nurl = \"http://a/#b\"", &["KG043 7:7"]),
+    ("[backends.b]\nurl = \"http://a/{hok}\"", &["KG044 7:7"]),
+    ("[backends.b]\nurl = \"http://{hook}/\"", &["KG045 7:7"]),
+    ("[backends.b]\nurl = \"http://a:0/\"", &["KG046 7:7"]),
+    ("[backends.b]\nurl = \"http://localhost:8600/x\"", &["KG047 7:7"]),
+    ("[backends.b]\nurl = \"http://127.0.0.1:8601/\"", &["KG047 7:7"]),
+    ("[server]\nlisten = \"[::]:80\"\n[backends.b]\nurl = \"http://127.1/\"", &["KG047 9:7"]),
+    ("[backends.b]\nurl = \"http://u:p@127.0.0.1/\"\nheaders.authorization = \"x\"", &["KG048 7:7"]),
+    ("[backends.b]\nurl = { env = \"TOKEN\" }", &["KG040 7:7"]),
+    // Headers.
+    ("headers.\"A B\" = \"x\"", &["KG050 6:9"]),
+    ("headers.\"\" = \"x\"", &["KG050 6:9"]),
+    ("headers = { Host = \"x\", TE = \"x\", proxy-authorization = \"x\", Content-length = \"5\" }",
+        &["KG051 6:13", "KG051 6:25", "KG051 6:35", "KG051 6:62"]),
+    ("[defaults]\nheaders = { A = \"x\\r\\nB: y\", B = \" x\", C = \"\\u0000\" }",
+        &["KG052 7:17", "KG052 7:34", "KG052 7:44"]),
+    ("headers.A = { env = \"TWO_LINES\" }", &["KG052 6:13"]),
+    ("headers = { A = \"x\", a = \"y\" }", &["KG054 6:22"]),
+    // Secrets.
+    ("headers.A = {}", &["KG060 6:13"]),
+    ("headers.A = { env = \"TOKEN\", file = \"secret\" }", &["KG060 6:13"]),
+    ("headers.A = { env = \"Bearer canary\" }", &["KG061 6:21"]),
+    ("headers.A = { env = \"1A\" }", &["KG061 6:21"]),
+    ("headers.A = { env = \"MISSING\" }", &["KG062 6:21"]),
+    ("[defaults]\nheaders.A = { file = \"missing\" }", &["KG063 7:22"]),
+    ("headers.A = { file = \"latin1\" }", &["KG064 6:22"]),
+    ("headers.A = { env = \"NOT_UNICODE\" }", &["KG064 6:21"]),
+    ("headers.A = { env = \"EMPTY\" }", &["KG065 6:21"]),
+    ("headers.A = { file = \"newline\" }", &["KG065 6:22"]),
+    ("headers.A = { file = \"huge\" }", &["KG066 6:22"]),
+    // Chains.
+    ("[hooks.y]\nchain = []", &["KG070 7:9"]),
+    ("[hooks.y]\nchain = [\"a\", []]", &["KG071 7:15"]),
+    ("[hooks.y]\nchain = [\"b\", [\"a\", \"c\"]]", &["KG072 7:10", "KG072 7:21"]),
+    ("[hooks.y]\nchain = [\"a\", [\"a\"]]", &["KG073 7:16"]),
+    ("[hooks.y]\nchain = [[\"a\", \"a\"]]", &["KG073 7:16"]),
+    ("[[backends.b]]\n[hooks.y]\nchain = [\"b\"]", &["KG011 6:1"]),
+    ("[backend.b]\nurl = \"http://127.0.0.1/\"\n[hooks.y]\nchain = [\"b\"]", &["KG010 6:2"]),
+    // Warnings.
+    ("[backends.b]\nurl = \"http://127.0.0.1/\"", &["KG100 6:11"]),
+    ("[hooks.onmessage]\nchain = [\"a\"]\n[hooks.onMessage]\nchain = [\"a\"]", &["KG102 6:8"]),
+    ("[backends.b]\nurl = \"http://127.0.0.1/\"\n[hooks.onMessage]\nchain = [\"b\"]", &["KG103 6:11"]),
+    ("[backends.b]\nurl = \"http://127.0.0.1/\"\non_failure = \"continue\"\n[hooks.onMessage]\nchain = [\"b\"]", &[]),
+    ("[backends.b]\nurl = \"http://127.0.0.1/\"\n[hooks.onResult]\nchain = [\"b\"]", &[]),
+    ("[backends.b]\nurl = \"http://127.0.0.1/\"\ntimeout = \"6s\"\n[hooks.y]\nchain = [\"a\", \"b\"]", &["KG104 9:8"]),
+    ("[backends.b]\nurl = \"http://127.0.0.1/\"\ntimeout = \"6s\"\n[hooks.y]\nchain = [[\"a\", \"b\"]]", &[]),
+    ("[backends.b]\nurl = \"http://192.0.2.1/\"\n[hooks.y]\nchain = [\"b\"]", &["KG105 6:11"]),
+    ("[backends.b]\nurl = \"https://192.0.2.1/\"\n[hooks.y]\nchain = [\"b\"]", &[]),
+    ("[admin]\nlisten = \"0.0.0.0:8601\"", &["KG106 7:10"]),
+    ("connect_timeout = \"9s\"", &["KG107 6:19"]),
+];
+
+#[test]
+fn every_problem_at_its_place() {
+    for (text, expected) in CASES {
+        assert_eq!(found(&[GOOD.trim_start(), text].concat()), *expected, "{text}");
+    }
+}
+
+/// Whole files, for what is found in no part of one.
+#[test]
+fn whole_files() {
+    let long = format!("headers.A = \"{}\"", "x".repeat(9_000));
+    let many: String = (0..150).map(|n| format!("unknown_{n:03} = 1\n")).collect();
+    for (text, expected) in [
+        ("", vec!["KG101 1:1"]),
+        ("\u{feff}serve = 1", vec!["KG010 1:1"]),
+        ("\u{feff}\r\n[server]\r\nlisten = 5\r\n", vec!["KG011 3:10"]),
+        ("\tfoo = 1", vec!["KG010 1:2"]),
+        ("节 = 1", vec!["KG004 1:1"]),
+        (&[GOOD.trim_start(), &long].concat(), vec!["KG053 6:13"]),
+    ] {
+        assert_eq!(found(text), expected, "{text}");
+    }
+    let found = found(&many);
+    assert_eq!(found.len(), 101);
+    assert!(found.contains(&"KG005 100:1".to_owned()), "{found:?}");
+}
+
+#[test]
+fn what_is_no_configuration() {
+    let sources = Fixed::default()
+        .file("latin1", b"[log]\nlevel = \"caf\xe9\"\n")
+        .file("huge", vec![b'#'; 2 << 20]);
+    for (path, expected) in [("missing", "KG001"), ("huge", "KG002"), ("latin1", "KG003 2:13")] {
+        assert_eq!(codes(&load(Path::new(path), &sources).unwrap_err()), [expected]);
+    }
+}
+
+#[test]
+fn no_problem_is_left_out() {
+    let mut seen: BTreeSet<String> = CASES
+        .iter()
+        .flat_map(|(_, found)| *found)
+        .map(|at| at[..5].to_owned())
+        .collect();
+    let elsewhere = ["KG001", "KG002", "KG003", "KG005", "KG053", "KG101"];
+    seen.extend(elsewhere.map(str::to_owned));
+    let known: BTreeSet<String> = Problem::codes().map(str::to_owned).collect();
+    assert_eq!(seen, known);
+    assert_eq!(
+        known.len(),
+        Problem::codes().count(),
+        "a code stands for one problem"
+    );
+}

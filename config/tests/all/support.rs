@@ -1,0 +1,47 @@
+//! An environment and a folder that exist only in a test.
+
+use std::collections::BTreeMap;
+use std::env::VarError;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use koigate_config::Sources;
+
+/// Variables and files that are written down in the test.
+#[derive(Debug, Default)]
+pub(crate) struct Fixed {
+    variables: BTreeMap<String, String>,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Fixed {
+    /// Sets a variable.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Writes a file.
+    pub(crate) fn file(mut self, path: &str, bytes: impl AsRef<[u8]>) -> Self {
+        self.files.insert(path.into(), bytes.as_ref().to_vec());
+        self
+    }
+}
+
+impl Sources for Fixed {
+    fn variable(&self, name: &str) -> Result<String, VarError> {
+        if name == "NOT_UNICODE" {
+            return Err(VarError::NotUnicode("?".into()));
+        }
+        self.variables.get(name).cloned().ok_or(VarError::NotPresent)
+    }
+
+    fn file(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.files.get(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(bytes
+            .iter()
+            .copied()
+            .take(usize::try_from(most).unwrap_or(usize::MAX))
+            .collect())
+    }
+}
