@@ -19,11 +19,15 @@
 //! ```
 
 pub mod answer;
+pub mod attachment;
+mod disposition;
 pub mod failure;
 pub mod hook;
 pub mod json;
 pub mod merge;
+mod parameters;
 pub mod plan;
 pub mod reply;
 pub mod secret;
 pub mod texts;
+pub mod verdict;

@@ -111,7 +111,7 @@ fn echo(request: &Request) -> Response {
     Answer {
         status: 200,
         body: request.body.clone(),
-        ..Answer::default()
+        ..Answer::no_content()
     }
     .into()
 }
