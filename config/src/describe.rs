@@ -3,7 +3,9 @@
 
 use std::fmt::{self, Write};
 
-use koigate_core::plan::{Backend, Chain, Images, OnConflict, OnFailure, Plan, RejectRule, Scheme, Target};
+use koigate_core::plan::{
+    Backend, Chain, Images, OnConflict, OnFailure, Plan, RejectRule, Scheme, Stage, Target,
+};
 
 use crate::units::{duration, size};
 
@@ -17,31 +19,33 @@ pub fn describe(plan: &Plan) -> String {
 
 fn write_plan(out: &mut String, plan: &Plan) -> fmt::Result {
     let server = &plan.server;
-    let listen: Vec<String> = server.listen.iter().map(ToString::to_string).collect();
+    let urls: Vec<String> = server
+        .listen
+        .iter()
+        .map(|listen| format!("http://{listen}{}/", server.path))
+        .collect();
     let (body, hooks) = (size(server.max_body), server.max_in_flight);
     writeln!(
         out,
-        "server  http://{}{}/  body up to {body}, {hooks} hooks at once",
-        listen.join(", "),
-        server.path
+        "server  {}  body up to {body}, {hooks} hooks at once",
+        urls.join(", ")
     )?;
     writeln!(out, "admin   http://{}/", plan.admin.listen)?;
     for (name, chain) in &plan.chains {
         writeln!(out, "\n{name}  {}", rules(chain))?;
         for (index, stage) in chain.stages.iter().enumerate() {
-            for (place, id) in stage.backends.iter().enumerate() {
-                let Some(backend) = plan.backend(*id) else {
-                    continue;
-                };
-                // A stage's number stands once, so that who is asked together is seen.
-                let number = if place == 0 {
-                    format!("{}.", index + 1)
-                } else {
-                    String::new()
-                };
-                writeln!(out, "  {number:<3} {}", line(backend, width(plan)))?;
-            }
+            write_stage(out, plan, index + 1, stage)?;
         }
+    }
+    Ok(())
+}
+
+/// One line a backend. The stage's number stands once, so that who is asked together is seen.
+fn write_stage(out: &mut String, plan: &Plan, number: usize, stage: &Stage) -> fmt::Result {
+    let mut number = format!("{number}.");
+    for backend in stage.backends.iter().filter_map(|id| plan.backend(*id)) {
+        writeln!(out, "  {number:<3} {}", line(backend, width(plan)))?;
+        number.clear();
     }
     Ok(())
 }

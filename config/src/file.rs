@@ -127,11 +127,12 @@ pub(crate) struct Defaults {
 }
 
 /// One callback service.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Backend {
     /// Where it is: an absolute `http` or `https` URL. `{hook}` in its path or query stands for the hook's name.
     /// A user and a password in it are sent as `Authorization: Basic`. Must be there.
+    #[schemars(required)]
     pub(crate) url: Option<Placed<Text>>,
     /// How long the whole exchange may take, connecting included. 1ms to 1h. Default: `"5s"`.
     pub(crate) timeout: Option<Placed<DurationText>>,
@@ -144,6 +145,7 @@ pub(crate) struct Backend {
     /// Statuses that mean a broken service and not a verdict: numbers, or classes such as `"5xx"`. Default: `[]`.
     pub(crate) failure_statuses: Option<Placed<Vec<Placed<Status>>>>,
     /// Headers that it is sent besides the gateway's own.
+    #[serde(default)]
     pub(crate) headers: BTreeMap<Placed<String>, Placed<Text>>,
     /// The largest reply, after decoding. 1KiB to 1GiB. Default: `"32MiB"`.
     pub(crate) max_reply: Option<Placed<SizeText>>,
@@ -164,11 +166,12 @@ pub(crate) enum OnFailure {
 }
 
 /// What one kind of hook runs.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Hook {
     /// The stages, one after the other: a backend's name, or an array of names that are asked at the same time.
     /// `["a", "b"]` is one after the other, `[["a", "b"]]` both at once. Must be there.
+    #[schemars(required)]
     pub(crate) chain: Option<Placed<Vec<Placed<Step>>>>,
     /// How long the hook may take. 1ms to 1h. Default: `server.deadline`.
     pub(crate) deadline: Option<Placed<DurationText>>,

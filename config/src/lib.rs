@@ -7,7 +7,7 @@
 //!
 //! - [`load`] reads a file as `koigate run` does; [`parse`] takes the text.
 //! - A [`Report`] renders itself, and its findings can be walked.
-//! - [`describe()`] says in words what a plan does; [`schema`] is for editors.
+//! - [`describe()`] says in words what a plan does; [`schema()`] is for editors.
 //!
 //! A key that isn't known is an error like any other, so no option is ever read and ignored. No secret is in any
 //! problem, rendering, description or `Debug` form.
@@ -22,6 +22,7 @@ mod read;
 mod render;
 mod report;
 mod resolve;
+mod schema;
 mod sources;
 mod units;
 
@@ -32,6 +33,7 @@ use koigate_core::plan::Plan;
 pub use describe::describe;
 pub use place::Place;
 pub use report::{Color, Finding, Report};
+pub use schema::schema;
 pub use sources::{Process, Sources};
 
 use problem::FileProblem;
@@ -96,11 +98,6 @@ pub fn parse(text: &str, name: &str, sources: &impl Sources) -> Result<Loaded, R
         }),
         None => Err(report),
     }
-}
-
-/// The JSON Schema of the file, for editors and for the reference of keys.
-pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(file::File)
 }
 
 /// Where a file stops being UTF-8. Its text is shown up to there, masked: nobody knows what it is.

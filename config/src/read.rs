@@ -6,7 +6,7 @@
 //! nobody is told that a key is missing which stands there misspelt.
 
 use serde::Deserialize;
-use toml::de::{DeTable, DeValue, Deserializer};
+use toml::de::{DeTable, DeValue, Deserializer, Error};
 
 use crate::file::File;
 use crate::mask::{Mask, start_of_line};
@@ -34,7 +34,19 @@ pub(crate) struct Reading {
 #[derive(Debug, Default)]
 pub(crate) struct Lost {
     paths: Vec<Vec<String>>,
+    /// Where their keys stand.
     keys: Vec<Span>,
+    /// Which of these are keys that nobody knows.
+    unknown: Vec<Span>,
+}
+
+/// What of an entry serde complains of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    /// Its key, which nobody knows.
+    Key,
+    /// Its value, or an element of it.
+    Value,
 }
 
 /// An entry that was taken out of the table.
@@ -42,7 +54,8 @@ struct Entry {
     /// The tables it stands in, and its key.
     path: Vec<String>,
     key: Span,
-    value: &'static str,
+    /// The kind of what is wrong in it.
+    kind: &'static str,
 }
 
 /// Reads a file as far as it can be.
@@ -51,45 +64,56 @@ pub(crate) fn read(text: &str) -> Reading {
     let mut findings = Findings::default();
     let broken_from = note_syntax(text, &errors, &mut findings);
     let mut lost = Lost::default();
-    let mut unknown = Vec::new();
     let mut left = parsed.clone();
     let file = loop {
-        let error = match File::deserialize(Deserializer::from(left.clone())) {
+        match File::deserialize(Deserializer::from(left.clone())) {
             Ok(file) => break file,
-            Err(error) => error,
-        };
-        let span = error.span().unwrap_or_default();
-        // Each repair costs another reading of the whole.
-        if lost.keys.len() >= MOST_FINDINGS {
-            findings.note(&span, FileProblem::TooMany { most: MOST_FINDINGS });
-            break File::default();
-        }
-        let misspelt = error.message().starts_with("unknown field");
-        let Some(entry) = take(left.get_mut(), &span, misspelt) else {
-            let message = "this is not understood".to_owned();
-            findings.note(&span, FileProblem::Syntax { message });
-            break File::default();
-        };
-        if misspelt {
-            unknown.push(entry.key.clone());
-            findings.note(&span, lost.note_unknown(entry, error.message()));
-        } else {
-            findings.note(&span, lost.note_wrong_type(entry, error.message()));
+            Err(error) => {
+                if !repair(left.get_mut(), &error, &mut lost, &mut findings) {
+                    break File::default();
+                }
+            }
         }
     };
-    let mask = Mask::new(text, parsed.get_ref(), &unknown, broken_from);
     Reading {
         file,
         findings,
+        mask: Mask::new(text, parsed.get_ref(), &lost.unknown, broken_from),
         lost,
-        mask,
         broken_from,
     }
 }
 
+/// Notes what serde complains of and takes it out; false if that leads nowhere.
+fn repair(table: &mut DeTable<'_>, error: &Error, lost: &mut Lost, findings: &mut Findings) -> bool {
+    let span = error.span().unwrap_or_default();
+    // Each repair costs another reading of the whole.
+    if lost.keys.len() >= MOST_FINDINGS {
+        findings.note(&span, FileProblem::TooMany { most: MOST_FINDINGS });
+        return false;
+    }
+    let message = error.message();
+    let wrong = if message.starts_with("unknown field") {
+        Wrong::Key
+    } else {
+        Wrong::Value
+    };
+    let Some(entry) = take(table, &span, wrong) else {
+        let message = "this is not understood".to_owned();
+        findings.note(&span, FileProblem::Syntax { message });
+        return false;
+    };
+    let problem = match wrong {
+        Wrong::Key => lost.unknown_key(entry, message),
+        Wrong::Value => lost.wrong_value(entry, message),
+    };
+    findings.note(&span, problem);
+    true
+}
+
 /// Notes where the text isn't TOML, once a line: what follows on the same line follows from that. Tells where the
 /// first such line begins.
-fn note_syntax(text: &str, errors: &[toml::de::Error], findings: &mut Findings) -> Option<usize> {
+fn note_syntax(text: &str, errors: &[Error], findings: &mut Findings) -> Option<usize> {
     let mut errors: Vec<(Span, &str)> = errors
         .iter()
         .map(|error| (error.span().unwrap_or_default(), error.message()))
@@ -104,34 +128,31 @@ fn note_syntax(text: &str, errors: &[toml::de::Error], findings: &mut Findings) 
 }
 
 /// Takes the innermost entry out that this place belongs to: by its key, or by its value.
-fn take(table: &mut DeTable<'_>, at: &Span, by_key: bool) -> Option<Entry> {
+fn take(table: &mut DeTable<'_>, at: &Span, wrong: Wrong) -> Option<Entry> {
     let mut found = None;
     for (key, value) in table.iter_mut() {
-        if by_key && key.span() == *at {
-            found = Some(key.clone());
-            break;
-        }
-        if !by_key && value.span() == *at {
+        let is_it = match wrong {
+            Wrong::Key => key.span() == *at,
+            // A table's own place is its header, which may hold the places of others.
+            Wrong::Value if value.get_ref().is_table() => value.span() == *at,
+            Wrong::Value => contains(&value.span(), at),
+        };
+        if is_it {
             found = Some(key.clone());
             break;
         }
         if let DeValue::Table(inner) = value.get_mut()
-            && let Some(mut entry) = take(inner, at, by_key)
+            && let Some(mut entry) = take(inner, at, wrong)
         {
             entry.path.insert(0, key.get_ref().to_string());
             return Some(entry);
         }
-        if value.get_ref().is_array() && !by_key && contains(&value.span(), at) {
-            found = Some(key.clone());
-            break;
-        }
     }
     let (key, value) = table.remove_entry(found?.get_ref().as_ref())?;
-    let value = kind_at(&value, at);
     Some(Entry {
         path: vec![key.get_ref().to_string()],
         key: key.span(),
-        value,
+        kind: kind_at(&value, at),
     })
 }
 
@@ -166,8 +187,9 @@ impl Lost {
     }
 
     /// A key that doesn't exist was probably meant to be the one that is nearly the same.
-    fn note_unknown(&mut self, entry: Entry, message: &str) -> Problem {
-        self.keys.push(entry.key);
+    fn unknown_key(&mut self, entry: Entry, message: &str) -> Problem {
+        self.keys.push(entry.key.clone());
+        self.unknown.push(entry.key);
         let mut path = entry.path;
         let key = path.pop().unwrap_or_default();
         let table = quotable(&path.join("."));
@@ -186,12 +208,12 @@ impl Lost {
         .into()
     }
 
-    fn note_wrong_type(&mut self, entry: Entry, message: &str) -> Problem {
+    fn wrong_value(&mut self, entry: Entry, message: &str) -> Problem {
         let key = entry.path.last().map(|key| quotable(key)).unwrap_or_default();
         self.paths.push(entry.path);
         self.keys.push(entry.key);
         let known = quoted(expected(message));
-        if !known.is_empty() && entry.value == "string" {
+        if !known.is_empty() && entry.kind == "string" {
             // serde's message holds the word; it isn't needed, the line is shown.
             let word = message.split('`').nth(1).unwrap_or_default();
             let nearest = nearest(word, known.iter().map(String::as_str)).map(str::to_owned);
@@ -200,7 +222,7 @@ impl Lost {
         KeyProblem::WrongType {
             key,
             expected: in_toml(expected(message)).to_owned(),
-            found: entry.value,
+            found: entry.kind,
         }
         .into()
     }

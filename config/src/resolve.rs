@@ -36,7 +36,7 @@ pub(crate) struct Surroundings<'a> {
 
 /// Makes a plan of a file, or notes why there is none.
 pub(crate) fn resolve(file: &File, around: &Surroundings<'_>, findings: &mut Findings) -> Option<Plan> {
-    let listeners = listen::resolve(file, findings);
+    let listeners = listen::resolve(file, around.lost, findings);
     let server = server::resolve(&file.server, &listeners, findings);
     let backends = in_file_order(&file.backends);
     let names: Vec<&Placed<String>> = backends.iter().map(|(name, _)| *name).collect();
@@ -61,7 +61,7 @@ pub(crate) fn resolve(file: &File, around: &Surroundings<'_>, findings: &mut Fin
     let plan = Plan {
         server: server?,
         admin: Admin {
-            listen: listeners.admin.address,
+            listen: listeners.admin.as_ref()?.address,
         },
         log: log(&file.log),
         backends: backends

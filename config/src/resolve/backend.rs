@@ -12,6 +12,7 @@ use super::{Surroundings, headers, secret, url, word};
 use crate::file::{self, Defaults, Status};
 use crate::place::Placed;
 use crate::problem::{KeyProblem, UrlProblem, ValueProblem, quotable};
+use crate::read::Lost;
 use crate::report::Findings;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -68,12 +69,8 @@ pub(super) fn resolve(
     findings: &mut Findings,
 ) -> Option<Backend> {
     if !is_name(&name.value) {
-        findings.note(
-            &name.span,
-            KeyProblem::BadName {
-                name: quotable(&name.value),
-            },
-        );
+        let bad = quotable(&name.value);
+        findings.note(&name.span, KeyProblem::BadName { name: bad });
     }
     let place = (name, own);
     let own_headers = headers::resolve(&own.headers, around, findings);
@@ -86,7 +83,7 @@ pub(super) fn resolve(
             inherited.connect_timeout,
             findings,
         ),
-        on_failure: on_failure(own, inherited, findings),
+        on_failure: on_failure(place, inherited, around.lost, findings),
         failure_statuses: statuses(
             own.failure_statuses.as_ref(),
             &inherited.failure_statuses,
@@ -144,12 +141,19 @@ fn target(
 }
 
 /// The policy. A message that nobody would read is a contradiction; an inherited one waits for who rejects.
-fn on_failure(own: &file::Backend, inherited: &Inherited, findings: &mut Findings) -> OnFailure {
+fn on_failure(
+    (name, own): (&Placed<String>, &file::Backend),
+    inherited: &Inherited,
+    lost: &Lost,
+    findings: &mut Findings,
+) -> OnFailure {
     let message = message(own.failure_message.as_ref(), &inherited.failure_message, findings);
     match word(own.on_failure.as_ref(), inherited.on_failure) {
         file::OnFailure::Reject => OnFailure::Reject { message },
         file::OnFailure::Continue => {
-            if let Some(unused) = &own.failure_message {
+            let is_lost = lost.covers(&["backends", &name.value, "on_failure"])
+                || lost.covers(&["defaults", "on_failure"]);
+            if let (Some(unused), false) = (&own.failure_message, is_lost) {
                 findings.note(&unused.span, ValueProblem::UnusedMessage);
             }
             OnFailure::Continue

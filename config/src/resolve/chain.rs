@@ -31,12 +31,8 @@ pub(super) fn resolve(
     findings: &mut Findings,
 ) -> Option<Chain> {
     if !is_name(&name.value) {
-        findings.note(
-            &name.span,
-            KeyProblem::BadName {
-                name: quotable(&name.value),
-            },
-        );
+        let bad = quotable(&name.value);
+        findings.note(&name.span, KeyProblem::BadName { name: bad });
     }
     let deadline = quantity::duration(hook.deadline.as_ref(), deadline, findings);
     let Some(chain) = &hook.chain else {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::file::{Addresses, File};
 use crate::place::{Placed, Span};
 use crate::problem::ListenProblem;
+use crate::read::Lost;
 use crate::report::Findings;
 
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8600);
@@ -17,20 +18,18 @@ pub(super) struct Listener {
     pub(super) span: Option<Span>,
 }
 
-/// Every address that the gateway listens on.
+/// Every address that the gateway listens on, as far as they are right.
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) server: Vec<Listener>,
-    pub(super) admin: Listener,
+    pub(super) admin: Option<Listener>,
 }
 
-/// Reads all addresses. One that is wrong is noted and left out; the default stands for an admin address that is.
-pub(super) fn resolve(file: &File, findings: &mut Findings) -> Listeners {
+/// Reads all addresses. One that is wrong is noted and left out.
+pub(super) fn resolve(file: &File, lost: &Lost, findings: &mut Findings) -> Listeners {
     let server = match &file.server.listen {
-        None => vec![Listener {
-            address: SERVER,
-            span: None,
-        }],
+        None if lost.covers(&["server", "listen"]) => Vec::new(),
+        None => vec![Listener::default_of(SERVER)],
         Some(Placed {
             value: Addresses::One(text),
             span,
@@ -48,13 +47,11 @@ pub(super) fn resolve(file: &File, findings: &mut Findings) -> Listeners {
                 .collect()
         }
     };
-    let written = file.admin.listen.as_ref();
-    let admin = written
-        .and_then(|text| listener(&text.value, &text.span, findings))
-        .unwrap_or(Listener {
-            address: ADMIN,
-            span: None,
-        });
+    let admin = match &file.admin.listen {
+        None if lost.covers(&["admin", "listen"]) => None,
+        None => Some(Listener::default_of(ADMIN)),
+        Some(text) => listener(&text.value, &text.span, findings),
+    };
     let listeners = Listeners { server, admin };
     listeners.note_taken(findings);
     listeners
@@ -100,19 +97,27 @@ fn nearest(text: &str) -> Option<String> {
     .find(|meant| address(meant).is_some())
 }
 
+// === impl Listener ===
+
+impl Listener {
+    fn default_of(address: SocketAddr) -> Self {
+        Self { address, span: None }
+    }
+}
+
 // === impl Listeners ===
 
 impl Listeners {
     /// The listener that a connection to this address reaches, if one does.
     pub(super) fn reached_by(&self, ip: IpAddr, port: u16) -> Option<SocketAddr> {
-        let all = self.server.iter().chain([&self.admin]);
+        let all = self.server.iter().chain(&self.admin);
         all.map(|listener| listener.address)
             .find(|listen| reaches(ip, port, *listen))
     }
 
     /// Notes listeners that would want the same socket, at the later of the two.
     fn note_taken(&self, findings: &mut Findings) {
-        let all: Vec<&Listener> = self.server.iter().chain([&self.admin]).collect();
+        let all: Vec<&Listener> = self.server.iter().chain(&self.admin).collect();
         for (index, listener) in all.iter().enumerate() {
             let earlier = all
                 .iter()

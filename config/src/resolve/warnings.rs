@@ -1,14 +1,14 @@
 //! What is not wrong, but seldom meant. It is looked for only in a plan that stands.
 
 use koigate_core::hook::KNOWN;
-use koigate_core::plan::{Backend, BackendId, Chain, OnFailure, Plan, Scheme};
+use koigate_core::plan::{Backend, BackendId, Chain, OnFailure, Plan, Scheme, Stage};
 
 use super::in_file_order;
-use super::listen::Listeners;
+use super::listen::{Listener, Listeners};
 use super::url::is_this_machine;
 use crate::file::File;
 use crate::near::nearest;
-use crate::place::Span;
+use crate::place::{Placed, Span};
 use crate::problem::Warning;
 use crate::report::Findings;
 
@@ -20,32 +20,11 @@ pub(super) fn note(file: &File, plan: &Plan, listeners: &Listeners, findings: &m
     if plan.chains.is_empty() {
         findings.note(&(0..0), Warning::NoHooks);
     }
-    if let (Some(span), false) = (
-        &listeners.admin.span,
-        plan.admin.listen.ip().to_canonical().is_loopback(),
-    ) {
-        findings.note(
-            span,
-            Warning::AdminExposed {
-                listen: plan.admin.listen,
-            },
-        );
-    }
+    note_admin(listeners, findings);
     for (name, _) in in_file_order(&file.hooks) {
-        let known = KNOWN.iter().copied();
-        let nearest = nearest(&name.value, known).filter(|nearest| *nearest != name.value);
-        if let Some(nearest) = nearest {
-            let name_written = name.value.clone();
-            findings.note(
-                &name.span,
-                Warning::NearlyKnownHook {
-                    name: name_written,
-                    nearest,
-                },
-            );
-        }
+        note_name(name, findings);
         if let Some(chain) = plan.chains.get(name.value.as_str()) {
-            note_deadline(&name.value, &name.span, (plan, chain), findings);
+            note_deadline(name, (plan, chain), findings);
         }
     }
     for (index, (name, written)) in in_file_order(&file.backends).into_iter().enumerate() {
@@ -58,62 +37,74 @@ pub(super) fn note(file: &File, plan: &Plan, listeners: &Listeners, findings: &m
         if written.on_failure.is_none() {
             note_open_guard(backend, &hooks, &name.span, findings);
         }
-        if let Some(written) = &written.connect_timeout
-            && backend.connect_timeout > backend.timeout
-        {
-            findings.note(
-                &written.span,
-                Warning::LongConnect {
-                    timeout: backend.timeout,
-                },
-            );
+        if let Some(connect) = &written.connect_timeout {
+            note_connect(backend, &connect.span, findings);
         }
     }
 }
 
-/// Warns where the longest timeouts of a chain's stages add up past its deadline.
-fn note_deadline(hook: &str, span: &Span, (plan, chain): (&Plan, &Chain), findings: &mut Findings) {
-    let longest = |ids: &[BackendId]| {
-        ids.iter()
-            .filter_map(|id| plan.backend(*id))
-            .map(|backend| backend.timeout)
-            .max()
-            .unwrap_or_default()
+fn note_admin(listeners: &Listeners, findings: &mut Findings) {
+    let Some(Listener {
+        address: listen,
+        span: Some(span),
+    }) = listeners.admin.clone()
+    else {
+        return;
     };
-    let sum = chain.stages.iter().map(|stage| longest(&stage.backends)).sum();
-    if sum > chain.deadline {
-        let hook = hook.to_owned();
+    if !listen.ip().to_canonical().is_loopback() {
+        findings.note(&span, Warning::AdminExposed { listen });
+    }
+}
+
+fn note_name(name: &Placed<String>, findings: &mut Findings) {
+    let nearest = nearest(&name.value, KNOWN).filter(|nearest| *nearest != name.value);
+    if let Some(nearest) = nearest {
+        let name_written = name.value.clone();
         findings.note(
-            span,
-            Warning::PastDeadline {
-                hook,
-                sum,
-                deadline: chain.deadline,
+            &name.span,
+            Warning::NearlyKnownHook {
+                name: name_written,
+                nearest,
             },
         );
+    }
+}
+
+fn note_connect(backend: &Backend, span: &Span, findings: &mut Findings) {
+    let timeout = backend.timeout;
+    if backend.connect_timeout > timeout {
+        findings.note(span, Warning::LongConnect { timeout });
+    }
+}
+
+/// Warns where the longest timeouts of a chain's stages add up past its deadline.
+fn note_deadline(name: &Placed<String>, (plan, chain): (&Plan, &Chain), findings: &mut Findings) {
+    let longest = |stage: &Stage| {
+        let backends = stage.backends.iter().filter_map(|id| plan.backend(*id));
+        backends.map(|backend| backend.timeout).max().unwrap_or_default()
+    };
+    let (sum, deadline) = (chain.stages.iter().map(longest).sum(), chain.deadline);
+    if sum > deadline {
+        let hook = name.value.clone();
+        findings.note(&name.span, Warning::PastDeadline { hook, sum, deadline });
     }
 }
 
 fn note_backend(backend: &Backend, hooks: &[&str], span: &Span, findings: &mut Findings) {
-    let name = || backend.name.to_string();
+    let name = backend.name.to_string();
     if hooks.is_empty() {
-        findings.note(span, Warning::UnusedBackend { name: name() });
+        findings.note(span, Warning::UnusedBackend { name });
         return;
     }
     if backend.target.scheme == Scheme::Http && !is_this_machine(&backend.target.host) {
         let host = backend.target.host.clone();
-        findings.note(
-            span,
-            Warning::PlainHttp {
-                backend: name(),
-                host,
-            },
-        );
+        findings.note(span, Warning::PlainHttp { backend: name, host });
     }
 }
 
-/// Any backend that is asked before the test may be a guard: it can refuse. One whose failure lets the test run
-/// fails open.
+/// A guard is a backend that can keep a test from running: any that is asked before it, since any can reject.
+/// One whose failure lets the test run fails open. That may be right (points) or not (a blacklist), so it is
+/// warned of until the backend itself says which: `[defaults]` decides for nobody in particular.
 fn note_open_guard(backend: &Backend, hooks: &[&str], span: &Span, findings: &mut Findings) {
     let hooks: Vec<String> = hooks
         .iter()

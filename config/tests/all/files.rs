@@ -280,6 +280,20 @@ fn every_key_has_words_in_the_schema() {
 }
 
 #[test]
+fn the_schema_knows_no_null_and_what_must_be_there() {
+    let schema = schema().to_value();
+    assert!(!schema.to_string().contains("null"), "{schema:#}");
+    assert_eq!(schema["$defs"]["Backend"]["required"], serde_json::json!(["url"]));
+    assert_eq!(schema["$defs"]["Hook"]["required"], serde_json::json!(["chain"]));
+    assert_eq!(
+        schema["$defs"]["Server"]["properties"]["max_body"]["type"],
+        "string"
+    );
+    let rules = &schema["$defs"]["Hook"]["properties"]["reject"]["enum"];
+    assert_eq!(*rules, serde_json::json!(["first", "ordered"]));
+}
+
+#[test]
 fn a_plan_in_words() {
     let plan = loaded(
         "[server]\npath = \"/koipy\"\n[backends.blacklist]\nurl = \"http://u:canary@127.0.0.1:8081/{hook}\"\n\

@@ -142,6 +142,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("[defaults]\nfailure_message = \"x\"", &[]),
     ("[hooks.z]\nchain = [\"b\"]\n[backends.b]\nurl = \"http://127.0.0.1/\"\nfailure_message = \"x\"",
         &["KG029 10:19"]),
+    ("[backends.b]\nurl = \"http://127.0.0.1/\"\non_failur = \"reject\"\nfailure_message = \"x\"", &["KG010 8:1"]),
+    ("[defaults]\non_failure = 1\n[backends.b]\nurl = \"http://127.0.0.1/\"\nfailure_message = \"x\"", &["KG011 7:14"]),
     // Listening.
     ("[server]\nlisten = \":8600\"", &["KG030 7:10"]),
     ("[server]\nlisten = [\"127.0.0.1:2\", \"unix:/run/koigate.sock\"]", &["KG030 7:26"]),
@@ -151,6 +153,9 @@ const CASES: &[(&str, &[&str])] = &[
     ("[server]\nlisten = \"0.0.0.0:8601\"", &["KG032 7:10"]),
     ("[admin]\nlisten = \"127.0.0.1:8600\"", &["KG032 7:10"]),
     ("[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"", &[]),
+    ("url = \"http://127.0.0.1:8600/\"", &["KG004 6:1"]),
+    ("[server]\nlisten = 8600\n[backends.b]\nurl = \"http://127.0.0.1:8600/\"", &["KG011 7:10"]),
+    ("[admin]\nlisten = \"here\"\n[backends.b]\nurl = \"http://127.0.0.1:8601/\"", &["KG030 7:10"]),
     // URLs.
     ("[backends.b]\nurl = \"127.0.0.1:8081\"", &["KG040 7:7"]),
     ("[backends.b]\nurl = \"http://a:99999/\"", &["KG041 7:7"]),
