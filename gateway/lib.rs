@@ -4,6 +4,6 @@ pub mod admin;
 pub mod http1;
 pub mod inbound;
 pub mod logging;
-pub mod server;
 pub mod outbound;
+pub mod server;
 pub mod version;

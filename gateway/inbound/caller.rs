@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 const BLOCK: usize = 8 * 1024;
 /// The most room that a read may ask for while little has arrived.
 const STEP: usize = 64 * 1024;
-/// Bytes that may wait behind a request that is being served. A caller who has sent more is not read any
-/// further until its turn comes.
+/// Bytes that may wait behind a request that is being served, give or take a read. A caller who has sent more
+/// is not read any further until its turn comes.
 const MAX_AHEAD: usize = 16 * 1024;
 /// A block larger than this is given back once its body has been taken, not kept with the connection.
 const KEPT: usize = 16 * 1024;

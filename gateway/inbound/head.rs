@@ -7,9 +7,16 @@
 
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::ops::Range;
 
 use bytes::Bytes;
+
+mod fields;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use fields::Fields;
+pub(super) use scan::Scan;
 
 /// The largest head, in bytes, request line and empty line included.
 pub(super) const MAX_HEAD: usize = 32 * 1024;
@@ -103,19 +110,6 @@ pub enum BadRequest {
     Chunk,
 }
 
-/// Finds where a head ends.
-#[derive(Debug, Default)]
-pub(super) struct Scan {
-    /// Where the request line begins: 0, or 2 after the one empty line that may precede it.
-    start: usize,
-    /// Where the line being read begins.
-    line: usize,
-    /// Up to where there is nothing new.
-    seen: usize,
-    /// Lines that have ended since `start`.
-    lines: usize,
-}
-
 /// A part of the head's bytes. 16 bits hold [`MAX_HEAD`].
 #[derive(Debug, Clone, Copy)]
 struct Span {
@@ -201,57 +195,6 @@ impl Head {
     }
 }
 
-// === impl Scan ===
-
-impl Scan {
-    /// Looks at what has arrived since it last looked; `bytes` is everything from the first byte on.
-    /// Gives the range of the whole head once its empty line is there.
-    pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<Option<Range<usize>>, BadRequest> {
-        if !bytes.first().is_none_or(|&first| begins_head(first)) {
-            return Err(BadRequest::NotHttp);
-        }
-        while let Some(at) = memchr::memchr(b'\n', bytes.get(self.seen..).unwrap_or_default()) {
-            let end = self.seen + at + 1;
-            let line = bytes
-                .get(self.line..end)
-                .and_then(|line| line.strip_suffix(b"\r\n"))
-                .ok_or(BadRequest::BareLineFeed)?;
-            self.seen = end;
-            self.line = end;
-            if self.ends_at(line)? {
-                return within_limit(end).map(|()| Some(self.start..end));
-            }
-        }
-        self.seen = bytes.len();
-        within_limit(bytes.len()).map(|()| None)
-    }
-
-    /// Whether this line is the empty one after the headers.
-    fn ends_at(&mut self, line: &[u8]) -> Result<bool, BadRequest> {
-        if line.is_empty() && self.lines == 0 && self.start == 0 {
-            // RFC 9112 section 2.2: one empty line before the request line is to be ignored.
-            self.start = self.line;
-            return Ok(false);
-        }
-        if self.lines == 0 && !(line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")) {
-            return Err(BadRequest::Version);
-        }
-        self.lines += 1;
-        Ok(line.is_empty())
-    }
-}
-
-fn begins_head(first: u8) -> bool {
-    first == b'\r' || first == b'\n' || is_token(first)
-}
-
-fn within_limit(length: usize) -> Result<(), BadRequest> {
-    if length > MAX_HEAD {
-        return Err(BadRequest::HeadTooLarge);
-    }
-    Ok(())
-}
-
 /// Judges a whole head, from the first byte of the request line to the end of the empty line.
 ///
 /// `httparse` refuses what no line may hold (NUL, bare CR, folding, a space before the colon, a version that
@@ -291,111 +234,6 @@ pub(super) fn check(raw: Bytes) -> Result<Head, BadRequest> {
         peer: None,
         raw,
     })
-}
-
-/// What the headers say about the connection, read in one pass.
-#[derive(Debug, Default)]
-struct Fields<'a> {
-    host: Option<&'a [u8]>,
-    length: Option<u64>,
-    chunked: bool,
-    close: bool,
-    keep_alive: bool,
-    expects_continue: bool,
-}
-
-// === impl Fields ===
-
-impl<'a> Fields<'a> {
-    fn read(headers: &[httparse::Header<'a>]) -> Result<Self, BadRequest> {
-        let mut fields = Self::default();
-        for header in headers {
-            fields.take(header.name, header.value)?;
-        }
-        Ok(fields)
-    }
-
-    fn take(&mut self, name: &str, value: &'a [u8]) -> Result<(), BadRequest> {
-        // The length tells most names apart without a look at them.
-        match name.len() {
-            4 if name.eq_ignore_ascii_case("host") => self.take_host(value),
-            14 if name.eq_ignore_ascii_case("content-length") => self.take_length(value),
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => self.take_coding(value),
-            10 if name.eq_ignore_ascii_case("connection") => {
-                self.take_connection(value);
-                Ok(())
-            }
-            6 if name.eq_ignore_ascii_case("expect") => {
-                self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn take_host(&mut self, value: &'a [u8]) -> Result<(), BadRequest> {
-        if self.host.is_some() || !value.iter().copied().all(is_host) {
-            return Err(BadRequest::Host);
-        }
-        self.host = Some(value);
-        Ok(())
-    }
-
-    /// RFC 9112 section 6.3 lets a list of equal lengths pass as one; two readers may not agree on that.
-    fn take_length(&mut self, value: &[u8]) -> Result<(), BadRequest> {
-        if self.length.is_some() || value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-            return Err(BadRequest::ContentLength);
-        }
-        // More digits than 64 bits hold are well-formed, and too large for any `max_body`.
-        let length = value.iter().try_fold(0_u64, |length, digit| {
-            length.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-        });
-        self.length = Some(length.unwrap_or(u64::MAX));
-        Ok(())
-    }
-
-    fn take_coding(&mut self, value: &[u8]) -> Result<(), BadRequest> {
-        if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
-            return Err(BadRequest::TransferEncoding);
-        }
-        self.chunked = true;
-        Ok(())
-    }
-
-    fn take_connection(&mut self, value: &[u8]) {
-        for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-            self.close |= option.eq_ignore_ascii_case(b"close");
-            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-        }
-    }
-
-    /// RFC 9112 section 3.2.
-    fn check_host(&self, version: Version) -> Result<(), BadRequest> {
-        if self.host.is_none() && version == Version::Http11 {
-            return Err(BadRequest::Host);
-        }
-        Ok(())
-    }
-
-    /// RFC 9112 section 6.1: a server may refuse what has both, and must not trust chunks on HTTP/1.0.
-    fn framing(&self, version: Version) -> Result<Framing, BadRequest> {
-        match (self.length, self.chunked) {
-            (Some(_), true) => Err(BadRequest::TwoFramings),
-            (None, true) if version == Version::Http10 => Err(BadRequest::TransferEncoding),
-            (None, true) => Ok(Framing::Chunked),
-            (length, false) => Ok(Framing::Length(length.unwrap_or(0))),
-        }
-    }
-
-    /// RFC 9112 section 9.3.
-    fn persistence(&self, version: Version) -> Persistence {
-        match version {
-            _ if self.close => Persistence::Close,
-            Version::Http11 => Persistence::KeepAlive,
-            Version::Http10 if self.keep_alive => Persistence::KeepAliveAsked,
-            Version::Http10 => Persistence::Close,
-        }
-    }
 }
 
 // === impl Line ===
@@ -450,6 +288,13 @@ fn after_authority(target: &str) -> Option<&str> {
     is_host.then_some(origin)
 }
 
+fn within_limit(length: usize) -> Result<(), BadRequest> {
+    if length > MAX_HEAD {
+        return Err(BadRequest::HeadTooLarge);
+    }
+    Ok(())
+}
+
 /// Where `part`, a slice of `raw`, stands in it.
 fn span(raw: &[u8], part: &[u8]) -> Span {
     let start = (part.as_ptr() as usize).saturating_sub(raw.as_ptr() as usize);
@@ -460,15 +305,7 @@ fn span(raw: &[u8], part: &[u8]) -> Span {
     }
 }
 
-/// RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
 /// What may stand in `host:port` (RFC 3986 section 3.2.2). A comma may, by the letter; here it would be two hosts.
 fn is_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte)
 }
-
-#[cfg(test)]
-mod tests;

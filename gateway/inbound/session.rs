@@ -16,7 +16,7 @@ use koigate_core::texts;
 use pingora::apps::ServerApp;
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::caller::{Caller, Lost};
 use super::door::{Admitted, Connection, Door, Refusal, Request, Response};
@@ -32,8 +32,8 @@ const HEAD_TIME: Duration = Duration::from_secs(5);
 const BODY_TIME: Duration = Duration::from_secs(5);
 /// The least pace of a body, in bytes a second.
 const BODY_PACE: usize = 1024;
-/// How long an idle connection is still listened to once the process is to stop: a request that was sent
-/// before its caller could know is answered, not reset.
+/// How long an idle connection is still read once the process is to stop: a request that was sent before its
+/// caller could know is answered, not reset. And how long one is that has had its last answer.
 const PARTING_TIME: Duration = Duration::from_millis(50);
 /// What a read asks for while nobody knows how much is to come.
 const SOME: usize = 8 * 1024;
@@ -105,7 +105,7 @@ impl<'a, D: Door> Session<'a, D> {
             match self.turn().await {
                 Ok(()) => {}
                 Err(End::Gone) => return,
-                Err(End::Answered) => return self.caller.linger().await,
+                Err(End::Answered) => return self.part().await,
             }
         }
     }
@@ -135,18 +135,10 @@ impl<'a, D: Door> Session<'a, D> {
         if !self.caller.arrived().is_empty() {
             return Ok(());
         }
-        let mut deadline = Instant::now() + IDLE_TIME;
-        let mut told = false;
-        loop {
-            tokio::select! {
-                biased;
-                read = self.caller.read(SOME) => return read.map_err(|_| End::Gone),
-                _ = self.stop.wait_for(|stop| *stop), if !told => {
-                    told = true;
-                    deadline = Instant::now() + PARTING_TIME;
-                }
-                () = sleep_until(deadline) => return Err(End::Gone),
-            }
+        tokio::select! {
+            biased;
+            begun = self.caller.more(SOME, Instant::now() + IDLE_TIME) => begun.map_err(|_| End::Gone),
+            () = stopped(&mut self.stop) => Err(End::Gone),
         }
     }
 
@@ -254,7 +246,10 @@ impl<'a, D: Door> Session<'a, D> {
                 let _ = self.door.refuse(Refusal::BadRequest);
                 return Err(End::Gone);
             }
-            Broken::Bad(_) => Refusal::BadRequest,
+            Broken::Bad(reason) => {
+                tracing::debug!(%reason, "request refused");
+                Refusal::BadRequest
+            }
             Broken::TooLarge => Refusal::TooLarge,
         };
         let response = self.door.refuse(refusal).closing();
@@ -272,6 +267,14 @@ impl<'a, D: Door> Session<'a, D> {
             Framing::Length(_) | Framing::Chunked => Persistence::Close,
         };
         self.answer(response, persistence, body_part(head)).await
+    }
+
+    /// Lets the caller read its last answer before the connection goes.
+    async fn part(&mut self) {
+        tokio::select! {
+            () = self.caller.linger() => {}
+            () = stopped(&mut self.stop) => {}
+        }
     }
 
     async fn answer(&mut self, response: Response, wanted: Persistence, part: BodyPart) -> Result<(), End> {
@@ -299,6 +302,13 @@ impl From<BadRequest> for Broken {
     fn from(bad: BadRequest) -> Self {
         Self::Bad(bad)
     }
+}
+
+/// Returns a while after the process has been told to stop.
+async fn stopped(stop: &mut ShutdownWatch) {
+    // An error says that who would tell is gone: the same.
+    let _ = stop.wait_for(|stop| *stop).await;
+    sleep(PARTING_TIME).await;
 }
 
 /// By when more of a body has to come, so that it keeps its pace.

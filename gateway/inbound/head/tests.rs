@@ -1,5 +1,7 @@
 //! Heads, good and bad, as one table each; and that where a head is cut means nothing.
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -123,3 +123,30 @@ async fn a_closed_connection_is_read_on_for_a_while_only() {
         "{took:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_ahead_is_bounded() {
+    let (mut caller, porch, _stop) = session();
+    caller.write_all(&request("/wait", "", "first")).await.unwrap();
+    let ahead = request("/echo", "", &"s".repeat(MAX_BODY)).repeat(3);
+    let mut unsent = &ahead[..];
+    while let Ok(sent) = timeout(Duration::from_secs(1), caller.write(unsent)).await {
+        unsent = &unsent[sent.unwrap()..];
+        assert!(!unsent.is_empty(), "all of it was taken");
+    }
+    // The pipe's own 64 KiB, and what the session takes in while it serves, with a last read's room.
+    assert!(
+        ahead.len() - unsent.len() <= (64 + 48) * 1024,
+        "{} are unsent",
+        unsent.len()
+    );
+    porch.go.notify_one();
+    let (mut answers, mut questions) = tokio::io::split(caller);
+    let (rest, ()) = tokio::join!(async { questions.write_all(unsent).await }, async {
+        assert_eq!(read_response(&mut answers).await, ok("first"));
+        for _ in 0..3 {
+            assert_eq!(read_response(&mut answers).await, ok(&"s".repeat(MAX_BODY)));
+        }
+    });
+    rest.unwrap();
+}

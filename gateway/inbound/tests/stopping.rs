@@ -62,6 +62,33 @@ async fn an_idle_connection_is_ended_but_a_request_on_its_way_is_answered() {
 }
 
 #[tokio::test]
+async fn a_caller_that_stays_after_its_last_answer_holds_nothing_up() {
+    let house = House::open().await;
+    let mut before = house.connect().await;
+    before
+        .write_all(&request("/echo", "Connection: close\r\n", "one"))
+        .await
+        .unwrap();
+    assert_eq!(read_response(&mut before).await, last("one"));
+    let mut within = house.connect().await;
+    within.write_all(&request("/wait", "", "two")).await.unwrap();
+    until(|| house.porch.served() == 2).await;
+    let (address, porch) = (house.address, Arc::clone(&house.porch));
+    let ended = tokio::spawn(house.stop());
+    until_refused(address).await;
+    porch.go.notify_one();
+    assert_eq!(read_response(&mut within).await, last("two"));
+    let begun = Instant::now();
+    assert_eq!(ended.await.unwrap(), Ended::Drained);
+    assert!(
+        begun.elapsed() < Duration::from_millis(200),
+        "{:?}",
+        begun.elapsed()
+    );
+    drop((before, within));
+}
+
+#[tokio::test]
 async fn a_second_stop_ends_at_once() {
     let house = House::open().await;
     let mut waiting = house.connect().await;
@@ -71,6 +98,23 @@ async fn a_second_stop_ends_at_once() {
     let begun = Instant::now();
     assert_eq!(house.stop().await, Ended::CutShort);
     assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn signals_stop() {
+    for name in ["TERM", "INT"] {
+        let stops = Stops::signals().unwrap();
+        let run = tokio::spawn(Supervisor::new().run(stops));
+        tokio::task::yield_now().await;
+        assert!(!run.is_finished());
+        let process = std::process::id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args(["-s", name, &process])
+            .status();
+        assert!(sent.unwrap().success());
+        let ended = timeout(Duration::from_secs(10), run).await;
+        assert_eq!(ended.unwrap().unwrap(), Ended::Drained, "{name}");
+    }
 }
 
 #[tokio::test]
