@@ -123,13 +123,17 @@ impl Caller {
     /// Writes all of it, in one system call where the socket has room.
     pub(super) async fn write(&mut self, mut bytes: impl Buf) -> Result<(), Lost> {
         let pace = Duration::from_secs((bytes.remaining() / WRITE_PACE) as u64);
-        let last = Instant::now() + WRITE_TIME + pace;
+        let mut now = Instant::now();
+        let last = now + WRITE_TIME + pace;
         while bytes.has_remaining() {
-            let deadline = last.min(Instant::now() + WRITE_STALL);
+            let deadline = last.min(now + WRITE_STALL);
             match timeout_at(deadline, self.stream.write_buf(&mut bytes)).await {
                 Ok(Ok(1..)) => {}
                 Ok(Ok(0) | Err(_)) => return Err(Lost::Left),
                 Err(_) => return Err(Lost::Late),
+            }
+            if bytes.has_remaining() {
+                now = Instant::now();
             }
         }
         self.stream.flush().await.map_err(|_| Lost::Left)
