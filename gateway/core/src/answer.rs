@@ -1,8 +1,18 @@
-//! The one response that the bot gets.
+//! The one response that the bot gets, and how what a chain brought becomes it.
+
+mod addons;
+mod drawing;
+
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 
+pub use self::drawing::Drawing;
+use crate::attachment::{Attachment, AttachmentKind, DropReason, Dropped};
 use crate::disposition;
+use crate::multipart::{self, Form};
+use crate::plan::Images;
 use crate::reply::Reply;
 
 /// The one response that the bot gets, as far as core decides it: the edge adds its own headers.
@@ -16,6 +26,83 @@ pub struct Answer {
     pub content_disposition: Option<Bytes>,
     /// The body.
     pub body: Bytes,
+}
+
+/// What a chain that nobody rejected leaves to answer with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Harvest {
+    /// The document, if anybody sent one that counts.
+    pub json: Json,
+    /// What replies carry for the user, in the order of the chain.
+    pub attachments: Vec<Attachment>,
+}
+
+/// The document of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Json {
+    /// There is none.
+    None,
+    /// The one JSON reply of the chain, which passes byte for byte.
+    Verbatim(Reply),
+    /// The base and everybody's edits, whole.
+    Merged(Bytes),
+}
+
+/// What the operator and the caller want of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wants {
+    /// What becomes of several pictures.
+    pub images: Images,
+    /// Whether the caller takes several parts.
+    pub form: Form,
+}
+
+/// An answer, as far as it can be had at once.
+#[derive(Debug, Clone)]
+pub enum Draft {
+    /// The answer, and what could not travel with it.
+    Ready(Answer, Vec<Dropped>),
+    /// Several pictures, still to be drawn into one.
+    Sheet(Drawing),
+}
+
+/// Makes what a chain brought the one answer:
+///
+/// | document | attachments | answer |
+/// | --- | --- | --- |
+/// | none | none | 204 |
+/// | none | one | that reply, unchanged |
+/// | none | pictures | one sheet of them, or the first (`images`) |
+/// | none | texts | joined |
+/// | none | files | the first |
+/// | none | mixed | as above for the first kind there is: pictures, texts, files |
+/// | one reply's own | none | that reply, unchanged |
+/// | merged | none | the document |
+/// | any | some | the whole document, the others in its `addons.koigate` |
+///
+/// What the bot does nothing with ([`AttachmentKind::Other`]) passes only where it is all there is: a
+/// service that says "ok" in HTML has nothing for the user. A caller that takes `multipart/mixed` gets
+/// everything there is, each as a part of its own, even one alone; nothing is still 204.
+pub fn compose(harvest: Harvest, wants: Wants) -> Draft {
+    if wants.form == Form::Multipart {
+        return Draft::Ready(in_parts(&harvest), Vec::new());
+    }
+    let Harvest { json, attachments } = harvest;
+    let (carried, dropped) = carry(&json, attachments, wants.images);
+    let answer = match (json, carried.as_slice()) {
+        (Json::None, []) => Answer::no_content(),
+        (Json::None, [first, _, ..]) if first.kind == AttachmentKind::Image => {
+            return Draft::Sheet(Drawing::new(carried, dropped));
+        }
+        (Json::None, [first, _, ..]) if first.kind == AttachmentKind::Text => joined(&first.reply, &carried),
+        (Json::None, [first, ..]) => Answer::from_reply(&first.reply),
+        (Json::Verbatim(reply), []) => Answer::from_reply(&reply),
+        (Json::Merged(document), []) => Answer::json(document),
+        (Json::Verbatim(Reply { body, .. }) | Json::Merged(body), _) => {
+            return with_addons(body, &carried, dropped);
+        }
+    };
+    Draft::Ready(answer, dropped)
 }
 
 // === impl Answer ===
@@ -40,6 +127,11 @@ impl Answer {
     /// A document.
     pub fn json(document: Bytes) -> Self {
         Self::labelled(200, "application/json", document)
+    }
+
+    /// A picture that the gateway drew.
+    fn png(picture: Bytes) -> Self {
+        Self::labelled(200, "image/png", picture)
     }
 
     /// A backend's 200, unchanged: only its file name is made safe.
@@ -74,6 +166,71 @@ impl Answer {
     }
 }
 
+// === what travels, and how ===
+
+/// Sorts out what one answer can carry.
+fn carry(json: &Json, attachments: Vec<Attachment>, images: Images) -> (Vec<Attachment>, Vec<Dropped>) {
+    let leading = attachments.iter().map(|attachment| attachment.kind).min();
+    let mut carried: Vec<Attachment> = Vec::new();
+    let mut dropped = Vec::new();
+    for attachment in attachments {
+        let kind = attachment.kind;
+        let again = carried.iter().any(|earlier| earlier.kind == kind);
+        let reason = match (json, kind) {
+            (_, AttachmentKind::Image) if again && images == Images::First => Some(DropReason::FirstPicture),
+            (Json::None, _) if Some(kind) != leading => Some(DropReason::OtherKind),
+            (Json::None, AttachmentKind::File | AttachmentKind::Other) if again => Some(DropReason::OneFile),
+            (Json::Verbatim(_) | Json::Merged(_), AttachmentKind::Other) => Some(DropReason::OtherKind),
+            _ => None,
+        };
+        match reason {
+            Some(reason) => dropped.push(attachment.dropped(reason)),
+            None => carried.push(attachment),
+        }
+    }
+    (carried, dropped)
+}
+
+/// Texts in one, a line apart, each decoded by its own charset; the label is the first's.
+fn joined(first: &Reply, texts: &[Attachment]) -> Answer {
+    let texts: Vec<_> = texts.iter().map(|text| text.reply.text()).collect();
+    let label = Bytes::copy_from_slice(first.media_type());
+    let label = [one_line(&label).as_ref(), b"; charset=utf-8"].concat();
+    Answer {
+        status: 200,
+        content_type: Some(label.into()),
+        content_disposition: None,
+        body: texts.join("\n").into(),
+    }
+}
+
+/// The document with attachments in it; where it has no place for them, the document alone.
+fn with_addons(document: Bytes, attachments: &[Attachment], mut dropped: Vec<Dropped>) -> Draft {
+    let document = addons::add(&document, attachments).unwrap_or_else(|| {
+        dropped.extend(attachments.iter().map(|lost| lost.dropped(DropReason::NoObject)));
+        document
+    });
+    Draft::Ready(Answer::json(document), dropped)
+}
+
+/// Everything, the document first.
+fn in_parts(harvest: &Harvest) -> Answer {
+    let document = match &harvest.json {
+        Json::None => None,
+        Json::Verbatim(reply) => Some(Answer::from_reply(reply)),
+        Json::Merged(document) => Some(Answer::json(document.clone())),
+    };
+    let attachments = harvest
+        .attachments
+        .iter()
+        .map(|one| Answer::from_reply(&one.reply));
+    let parts: Vec<Answer> = document.into_iter().chain(attachments).collect();
+    if parts.is_empty() {
+        return Answer::no_content();
+    }
+    multipart::mixed(&parts)
+}
+
 /// The value with a blank for each control character. The reader of a reply lets none through; an answer
 /// that can't be split does not rest on that.
 fn one_line(value: &Bytes) -> Bytes {
@@ -84,60 +241,4 @@ fn one_line(value: &Bytes) -> Bytes {
             .collect();
     }
     value.clone()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reply(status: u16) -> Reply {
-        Reply {
-            status,
-            content_type: Some(Bytes::from_static(b"Image/PNG;x=\"\xe8\x8a\x82\"")),
-            content_disposition: Some(Bytes::from_static(b"attachment; filename=\"../a.png\"")),
-            body: Bytes::from_static(b"\xff\0"),
-        }
-    }
-
-    #[test]
-    fn rejects_pass_unchanged() {
-        let check = |status, expected| {
-            let answer = Answer::from_reject(&reply(status));
-            assert_eq!(answer.status, expected);
-            assert_eq!(answer.content_type, reply(status).content_type);
-            assert_eq!(answer.content_disposition, reply(status).content_disposition);
-            assert_eq!(answer.body, reply(status).body);
-        };
-        check(401, 401);
-        check(403, 403);
-        check(599, 599);
-        check(600, 502);
-        check(999, 502);
-    }
-
-    #[test]
-    fn replies_pass_with_a_safe_file_name() {
-        let answer = Answer::from_reply(&reply(200));
-        assert_eq!(
-            answer.content_disposition.unwrap(),
-            "attachment; filename=\"a.png\""
-        );
-        assert_eq!(answer.content_type, reply(200).content_type);
-        assert_eq!(answer.body, reply(200).body);
-    }
-
-    #[test]
-    fn no_header_can_be_split() {
-        let split = Some(Bytes::from_static(b"a\r\nb: c\0"));
-        let reply = Reply {
-            content_type: split.clone(),
-            content_disposition: split,
-            ..reply(200)
-        };
-        for answer in [Answer::from_reply(&reply), Answer::from_reject(&reply)] {
-            assert_eq!(answer.content_type.unwrap(), "a  b: c ");
-            let disposition = answer.content_disposition.unwrap();
-            assert!(!disposition.iter().any(u8::is_ascii_control), "{disposition:?}");
-        }
-    }
 }
