@@ -103,7 +103,7 @@ impl Dialer {
 
     /// Tries each address once, beginning with the one that answered last. Each gets an equal share of the time
     /// that is left, so that one which drops everything doesn't take it all.
-    async fn try_all(&self, addresses: &[SocketAddr], end: Instant) -> Result<Stream, Failure> {
+    pub(super) async fn try_all(&self, addresses: &[SocketAddr], end: Instant) -> Result<Stream, Failure> {
         let first = self.preferred.load(Ordering::Relaxed);
         let mut failure = connect("the name has no address");
         for (left, turn) in (1..=addresses.len()).rev().zip(first..) {
@@ -155,8 +155,9 @@ fn failure(error: &Error) -> Failure {
 
 /// Why a TLS handshake failed. Pingora keeps of the cause only its text.
 fn refusal(text: &str) -> &'static str {
-    const REASONS: [(&str, &str); 4] = [
+    const REASONS: [(&str, &str); 5] = [
         ("UnknownIssuer", "TLS: the certificate's issuer is not trusted"),
+        ("BadSignature", "TLS: the certificate's issuer is not trusted"),
         ("xpired", "TLS: the certificate has expired"),
         ("not valid for", "TLS: the certificate is not for this host"),
         ("NotValidForName", "TLS: the certificate is not for this host"),

@@ -1,8 +1,11 @@
 //! Calls over real loopback sockets, against backends that behave in every way that one can.
 
+mod dial;
 mod fake;
 mod faults;
+mod pool;
 mod reuse;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;

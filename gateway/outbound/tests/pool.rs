@@ -1,0 +1,132 @@
+//! The pool under paused time, with pipes in the place of sockets.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::time::{advance, timeout};
+
+use super::*;
+
+/// A connection, and its other end.
+fn connection() -> (Connection, DuplexStream) {
+    let (ours, theirs) = duplex(64);
+    (Connection::new(Box::new(ours)), theirs)
+}
+
+/// Whether our end has been closed.
+async fn is_closed(theirs: &mut DuplexStream) -> bool {
+    let read = timeout(Duration::ZERO, theirs.read(&mut [0; 1])).await;
+    matches!(read, Ok(Ok(0)))
+}
+
+/// Lets time pass, and the sweeper see that it has.
+async fn pass(time: Duration) {
+    advance(time).await;
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn last_in_first_out() {
+    let pool = Pool::new(8);
+    let (first, mut first_end) = connection();
+    let (second, mut second_end) = connection();
+    pool.put(first);
+    pool.put(second);
+    drop(pool.take().unwrap());
+    assert!(is_closed(&mut second_end).await && !is_closed(&mut first_end).await);
+    drop(pool.take().unwrap());
+    assert!(is_closed(&mut first_end).await);
+    assert!(pool.take().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bottom_is_swept() {
+    let pool = Pool::new(8);
+    let (old, mut old_end) = connection();
+    let (busy, mut busy_end) = connection();
+    pool.put(old);
+    pool.put(busy);
+    for _ in 0..3 {
+        pass(IDLE / 4).await;
+        let busy = pool.take().unwrap();
+        pool.put(busy);
+    }
+    pass(IDLE / 4 + Duration::from_millis(2)).await;
+    assert!(is_closed(&mut old_end).await, "nobody has taken it");
+    assert!(!is_closed(&mut busy_end).await);
+    assert_eq!(pool.len(), 1);
+    pass(IDLE).await;
+    assert!(is_closed(&mut busy_end).await);
+    assert_eq!(pool.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweeper_lives_while_there_is_something_to_sweep() {
+    let pool = Pool::new(8);
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for _ in 0..3 {
+        let ends: Vec<_> = (0..3)
+            .map(|_| {
+                let (ours, theirs) = connection();
+                pool.put(ours);
+                theirs
+            })
+            .collect();
+        assert_eq!(tasks(), 1, "one for all");
+        pass(IDLE + Duration::from_millis(2)).await;
+        assert_eq!((tasks(), pool.len()), (0, 0));
+        drop(ends);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_is_gone_has_no_sweeper() {
+    let pool = Pool::new(8);
+    let (ours, mut theirs) = connection();
+    pool.put(ours);
+    drop(pool);
+    assert!(is_closed(&mut theirs).await);
+    pass(IDLE + Duration::from_millis(2)).await;
+    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_old_is_not_taken() {
+    let pool = Pool::new(8);
+    let (ours, _theirs) = connection();
+    pool.put(ours);
+    // Time moves on, and the sweeper has no turn.
+    advance(IDLE).await;
+    assert!(pool.take().is_none());
+    assert_eq!(pool.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_not_kept_quiet_is_not_taken() {
+    let pool = Pool::new(8);
+    let (quiet, _quiet_end) = connection();
+    let (closed, closed_end) = connection();
+    let (talking, mut talking_end) = connection();
+    for connection in [quiet, closed, talking] {
+        pool.put(connection);
+    }
+    drop(closed_end);
+    talking_end.write_all(b"H").await.unwrap();
+    assert!(pool.take().is_some(), "the quiet one is left");
+    assert!(pool.take().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_holds_so_many() {
+    let pool = Pool::new(2);
+    let mut ends = Vec::new();
+    for _ in 0..3 {
+        let (ours, theirs) = connection();
+        pool.put(ours);
+        ends.push(theirs);
+    }
+    assert_eq!(pool.len(), 2);
+    assert!(is_closed(&mut ends[2]).await);
+}
