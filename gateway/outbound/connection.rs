@@ -20,15 +20,13 @@ const INPUT: usize = 8 * 1024;
 /// What it reads at once while a large reply comes.
 const LARGE_INPUT: usize = 64 * 1024;
 
-/// The largest output buffer that is kept between exchanges, in bytes.
-const KEPT_OUTPUT: usize = 8 * 1024;
-
 /// A connection to a backend, at the start of an exchange. Dropping it closes it, at any time.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: Stream,
     input: Vec<u8>,
-    output: Vec<u8>,
+    /// The head of the request, so that every call writes to the same memory.
+    head: Vec<u8>,
 }
 
 /// Why an exchange brought no reply.
@@ -85,7 +83,7 @@ impl Connection {
         Self {
             stream,
             input: vec![0; INPUT],
-            output: Vec::new(),
+            head: Vec::new(),
         }
     }
 
@@ -97,13 +95,13 @@ impl Connection {
         request: &Request<'_>,
         decoder: Decoder,
     ) -> Result<(Reply, Then), Broken> {
-        self.output.clear();
-        let body = request.write(&mut self.output);
+        self.head.clear();
+        request.write_head(&mut self.head);
         let mut exchange = Exchange {
             stream: &mut self.stream,
             sending: Sending {
-                head: &self.output,
-                body,
+                head: &self.head,
+                body: &request.body,
                 state: Sent::No,
             },
             input: &mut self.input,
@@ -126,8 +124,6 @@ impl Connection {
     pub(super) fn shrink(&mut self) {
         self.input.truncate(INPUT);
         self.input.shrink_to(INPUT);
-        self.output.clear();
-        self.output.shrink_to(KEPT_OUTPUT);
     }
 }
 

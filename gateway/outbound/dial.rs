@@ -96,7 +96,7 @@ impl Dialer {
         };
         let outcome = self.try_all(&addresses, end).await;
         if outcome.is_err() {
-            self.names.forget().await;
+            self.names.forget();
         }
         outcome
     }
@@ -125,7 +125,8 @@ impl Dialer {
         Err(failure)
     }
 
-    /// Opens a connection to one address. The certificate is checked for the URL's host.
+    /// Opens a connection to one address. The certificate is checked for the URL's host; of one like
+    /// `a_b.example.com` Pingora checks it for `a-b.example.com`, which the same wildcards cover.
     async fn try_one(&self, address: SocketAddr) -> Result<Stream, Failure> {
         let tls = self.target.scheme == Scheme::Https;
         // An empty name would switch the check off without a word.

@@ -99,7 +99,8 @@ impl Upstream {
                 }
             }
         }
-        let connection = Connection::new(self.dialer.dial().await?);
+        // Boxed, since Pingora's dialling makes a large future: most calls never dial, and each would carry it.
+        let connection = Connection::new(Box::pin(self.dialer.dial()).await?);
         self.connections.opened.inc();
         self.ask_over(connection, request).await.map_err(Failure::from)
     }

@@ -76,9 +76,12 @@ impl Names {
         Ok(addresses)
     }
 
-    /// Forgets what is known: none of it could be reached, and the host may have moved.
-    pub(super) async fn forget(&self) {
-        self.state.lock().await.known = None;
+    /// Forgets what is known: none of it could be reached, and the host may have moved. If somebody is asking
+    /// again already, that is as good, and not waited for.
+    pub(super) fn forget(&self) {
+        if let Ok(mut state) = self.state.try_lock() {
+            state.known = None;
+        }
     }
 }
 

@@ -6,10 +6,6 @@ use bytes::Bytes;
 use koigate_core::hook::HookName;
 use koigate_core::plan::Backend;
 
-/// The largest body that is copied behind its head, so that both leave in one plain write. Beyond it copying
-/// costs more than a vectored write.
-const COPIED: usize = 16 * 1024;
-
 /// The header that marks a request as ours. A hook that carries it has come round in a loop.
 pub const HOOK_HEADER: &str = "X-Koigate-Hook";
 
@@ -42,8 +38,8 @@ pub struct Request<'a> {
 impl Template {
     /// For calls to `backend` for hooks of this name.
     ///
-    /// A configured header takes the place of one of ours of the same name; those that frame the message or mark
-    /// the call can't be configured.
+    /// A configured header takes the place of one of ours of the same name. The plan has none that frame the
+    /// message or mark the call.
     pub fn new(backend: &Backend, hook: &HookName) -> Self {
         let ours = [
             ("Host", backend.target.authority.as_str()),
@@ -76,9 +72,8 @@ impl Template {
 // === impl Request ===
 
 impl Request<'_> {
-    /// Writes the request to the end of `output`, and returns what is to be sent after that: the body, unless it
-    /// was small enough to be copied.
-    pub(super) fn write<'b>(&'b self, output: &mut Vec<u8>) -> &'b [u8] {
+    /// Writes the head to the end of `output`.
+    pub(super) fn write_head(&self, output: &mut Vec<u8>) {
         output.extend_from_slice(&self.template.head);
         let line = write!(
             output,
@@ -89,10 +84,5 @@ impl Request<'_> {
             self.traceparent,
         );
         debug_assert!(line.is_ok(), "a vector takes whatever is written");
-        if self.body.len() > COPIED {
-            return &self.body;
-        }
-        output.extend_from_slice(&self.body);
-        &[]
     }
 }
