@@ -35,7 +35,7 @@ const BODY_PACE: usize = 1024;
 /// How long an idle connection is still read once the process is to stop: a request that was sent before its
 /// caller could know is answered, not reset. And how long one is that has had its last answer.
 const PARTING_TIME: Duration = Duration::from_millis(50);
-/// What a read asks for while nobody knows how much is to come.
+/// What a read asks for while nobody knows how much is to come; what the connection keeps stays as small.
 const SOME: usize = 8 * 1024;
 
 /// A listener's side of Pingora: each connection becomes a session in front of one [`Door`].
@@ -218,9 +218,7 @@ impl<'a, D: Door> Session<'a, D> {
                 }
                 Step::More => {
                     self.caller.skip(usize::MAX);
-                    self.caller
-                        .more(SOME.max(body.len()), pace(begun, body.len()))
-                        .await?;
+                    self.caller.more(SOME, pace(begun, body.len())).await?;
                 }
             }
         }

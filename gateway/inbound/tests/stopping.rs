@@ -7,7 +7,7 @@ async fn nothing_in_flight_ends_at_once() {
     let house = House::open().await;
     let begun = Instant::now();
     assert_eq!(house.stop().await, Ended::Drained);
-    assert!(begun.elapsed() < Duration::from_millis(500));
+    assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
 #[tokio::test]
@@ -34,11 +34,7 @@ async fn what_is_in_flight_finishes_and_says_that_it_is_the_last() {
     drop((waiting, sending));
     let begun = Instant::now();
     assert_eq!(ended.await.unwrap(), Ended::Drained);
-    assert!(
-        begun.elapsed() < Duration::from_millis(200),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     assert_eq!(porch.dropped(), 0);
 }
 
@@ -80,11 +76,7 @@ async fn a_caller_that_stays_after_its_last_answer_holds_nothing_up() {
     assert_eq!(read_response(&mut within).await, last("two"));
     let begun = Instant::now();
     assert_eq!(ended.await.unwrap(), Ended::Drained);
-    assert!(
-        begun.elapsed() < Duration::from_millis(200),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     drop((before, within));
 }
 
@@ -117,7 +109,7 @@ async fn signals_stop() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_accepted_hook_is_lost() {
     for _ in 0..20 {
         let house = House::open().await;
