@@ -37,7 +37,7 @@ enum State {
     /// A head, or an interim one before it.
     Head(HeadReader),
     /// The body after the head.
-    Body(Box<Receiving>),
+    Body(Receiving),
     /// The reply has been handed out, or failed.
     Over,
 }
@@ -165,11 +165,11 @@ impl Decoder {
         }
         let reader = BodyReader::new(head.framing);
         let content = Content::new(head.coding, reader.remaining(), self.max_reply)?;
-        self.state = State::Body(Box::new(Receiving {
+        self.state = State::Body(Receiving {
             head,
             reader,
             content,
-        }));
+        });
         Ok(())
     }
 
@@ -197,7 +197,7 @@ impl Decoder {
         let State::Body(receiving) = std::mem::replace(&mut self.state, State::Over) else {
             return Err(protocol("a reply that is over"));
         };
-        let Receiving { head, content, .. } = *receiving;
+        let Receiving { head, content, .. } = receiving;
         Ok(Whole {
             then: match end {
                 Then::Reuse => head.then,

@@ -66,8 +66,8 @@ impl Upstream {
     ///
     /// `deadline` is the end of everything, connecting included: the caller's smaller of the backend's `timeout`
     /// and what remains of the hook. If a connection from the pool turns out to be closed before the first byte
-    /// of a reply, the question is asked once more, on a fresh connection; that is no second try of the backend,
-    /// which has never seen the first. Nothing else is tried again.
+    /// of a reply, the question is asked once more, on a fresh connection: to all appearance it was closed before
+    /// the question came. Nothing else is tried again.
     ///
     /// # Errors
     ///

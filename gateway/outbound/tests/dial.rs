@@ -23,13 +23,13 @@ async fn a_dead_address_takes_its_share_once() {
     let (took, outcome) = timed(dialer.try_all(&addresses, within(600))).await;
     outcome.unwrap();
     assert!(
-        (200..300).contains(&took.as_millis()),
+        (200..500).contains(&took.as_millis()),
         "a third of the time: {took:?}"
     );
     let (took, outcome) = timed(dialer.try_all(&addresses, within(600))).await;
     outcome.unwrap();
     assert!(
-        took < Duration::from_millis(100),
+        took < Duration::from_millis(200),
         "the good one is remembered: {took:?}"
     );
     // What is remembered is no address of these, and no harm.
@@ -38,7 +38,7 @@ async fn a_dead_address_takes_its_share_once() {
     assert_eq!(failure.kind, FailureKind::Connect);
     let (took, outcome) = timed(dialer.try_all(&[hole.address, hole.address], within(200))).await;
     assert_eq!(outcome.unwrap_err().kind, FailureKind::Connect);
-    assert!((200..300).contains(&took.as_millis()), "{took:?}");
+    assert!((200..500).contains(&took.as_millis()), "{took:?}");
 }
 
 #[tokio::test]

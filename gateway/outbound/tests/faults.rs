@@ -190,7 +190,7 @@ async fn the_timeout_is_a_total() {
         let upstream = upstream(&backend(fake.address));
         let (took, outcome) = timed(ask_within(&upstream, "{}", Duration::from_millis(200))).await;
         assert_eq!(outcome.unwrap_err().kind, FailureKind::Timeout);
-        assert!((200..250).contains(&took.as_millis()), "{took:?}");
+        assert!((200..400).contains(&took.as_millis()), "{took:?}");
         assert_eq!((upstream.idle(), fake.accepted()), (0, 1));
         fake.until_open(0).await;
     }
@@ -221,12 +221,12 @@ async fn no_connection() {
     dropped.connect_timeout = Duration::from_millis(200);
     let (took, outcome) = timed(ask(&upstream(&dropped))).await;
     assert_eq!(outcome.unwrap_err().kind, FailureKind::Connect);
-    assert!((200..300).contains(&took.as_millis()), "{took:?}");
+    assert!((200..500).contains(&took.as_millis()), "{took:?}");
 
     // The call's own time is over before the connection's.
     let (took, outcome) = timed(ask_within(&upstream(&dropped), "{}", Duration::from_millis(100))).await;
     assert_eq!(outcome.unwrap_err().kind, FailureKind::Timeout);
-    assert!((100..200).contains(&took.as_millis()), "{took:?}");
+    assert!((100..300).contains(&took.as_millis()), "{took:?}");
 
     let mut unknown = backend(hole.address);
     // No resolver has to be asked: a label has at most 63 bytes.
