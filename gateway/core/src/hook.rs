@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use crate::view::Base;
 
 use crate::json::{Document, Kind, Value};
 
@@ -12,14 +12,14 @@ use crate::json::{Document, Kind, Value};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HookName(Arc<str>);
 
-/// One POST from the bot: its kind and its bytes. Whether they parse is nobody's business until
-/// somebody has to look into them.
+/// One POST from the bot: its kind, its bytes, and the document if they parse (which nobody finds out until
+/// somebody has to look into them).
 #[derive(Debug, Clone)]
 pub struct Hook {
     /// Which kind.
     pub name: HookName,
-    /// What was posted, byte for byte.
-    pub body: Bytes,
+    /// What was posted, byte for byte; the base of the first stage.
+    pub base: Arc<Base>,
 }
 
 /// The kinds that koipy has today, in the order in which they fire.
@@ -96,6 +96,8 @@ impl Borrow<str> for HookName {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[test]

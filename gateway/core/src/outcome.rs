@@ -1,0 +1,200 @@
+//! Everything that happened to a hook. The log line, the metrics and `Server-Timing` are read from this, and
+//! from nothing else.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::attachment::{AttachmentKind, Dropped};
+use crate::failure::Failure;
+use crate::hook::HookName;
+use crate::plan::BackendId;
+
+/// Everything that happened to one hook.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Its kind.
+    pub hook: HookName,
+    /// Where the answer comes from.
+    pub source: Source,
+    /// The calls of every stage that was reached, in configured order.
+    pub calls: Vec<CallRecord>,
+    /// What the merges did.
+    pub merging: Merging,
+    /// Pictures that backends sent and that the answer carries, drawn or as they are.
+    pub images: usize,
+    /// Attachments that the answer could not carry.
+    pub dropped: Vec<Dropped>,
+}
+
+/// One call, once it is over.
+#[derive(Debug, Clone)]
+pub struct CallRecord {
+    /// Whom it asked.
+    pub backend: BackendId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// How it ended.
+    pub verdict: CallVerdict,
+    /// The status of the reply, if there was one.
+    pub status: Option<u16>,
+    /// Why there was no usable reply.
+    pub failure: Option<Failure>,
+    /// From the start of the call to its verdict.
+    pub took: Duration,
+    /// How many places it edited.
+    pub edits: usize,
+    /// It failed, and its policy let the hook go on.
+    pub failed_open: bool,
+    /// It returned JSON that is no object, which carries nothing and is probably a mistake.
+    pub not_an_object: bool,
+}
+
+/// How a call ended: the `verdict` label of `koigate_backend_calls_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallVerdict {
+    /// Go on.
+    Continue,
+    /// Refuse.
+    Reject,
+    /// A status that means nothing to the bot.
+    Ignored,
+    /// No usable reply.
+    Failed,
+    /// Not asked, since a condition does not hold.
+    Skipped,
+    /// Without a say any more: another reject had already decided.
+    Cancelled,
+}
+
+/// How a hook ended: the `verdict` label of `koigate_hooks_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HookVerdict {
+    /// The bot goes on.
+    Continue,
+    /// A backend refused.
+    Reject,
+    /// Koigate itself refused: a failure's policy, a conflict, a fault of its own.
+    Error,
+}
+
+/// Where the one answer comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody had anything to say: 204.
+    Nothing,
+    /// What the backends carry, alone or together.
+    Replies,
+    /// The reject of the call at this index of [`Outcome::calls`].
+    Reject(usize),
+    /// The failure of the call at this index, whose policy is to refuse.
+    FailedClosed(usize),
+    /// A conflict, where `on_conflict` is `"reject"`.
+    Conflict,
+}
+
+/// What the merges of a hook did.
+#[derive(Debug, Clone, Default)]
+pub struct Merging {
+    /// Stages whose edits were folded into their base.
+    pub merges: u64,
+    /// Places that two backends of a stage set to different values.
+    pub conflicts: u64,
+    /// The first of them, for the log.
+    pub listed: Vec<Disagreement>,
+    /// Stages with JSON replies that could not be compared, because what they were sent does not parse.
+    pub failures: u64,
+}
+
+/// One conflict, with names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The place, as a JSON Pointer (RFC 6901).
+    pub pointer: String,
+    /// The earlier of the two in configured order.
+    pub first: Arc<str>,
+    /// The later.
+    pub second: Arc<str>,
+}
+
+/// The most conflicts that one hook lists (gateway.md section 4).
+pub const LISTED_CONFLICTS: usize = 32;
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// The same, once it is known which attachments the answer could not carry.
+    #[must_use]
+    pub fn without(mut self, dropped: Vec<Dropped>) -> Self {
+        let pictures = dropped
+            .iter()
+            .filter(|dropped| dropped.kind == AttachmentKind::Image)
+            .count();
+        self.images = self.images.saturating_sub(pictures);
+        self.dropped = dropped;
+        self
+    }
+
+    /// How the hook ended.
+    pub fn verdict(&self) -> HookVerdict {
+        match self.source {
+            Source::Nothing | Source::Replies => HookVerdict::Continue,
+            Source::Reject(_) => HookVerdict::Reject,
+            Source::FailedClosed(_) | Source::Conflict => HookVerdict::Error,
+        }
+    }
+}
+
+// === impl CallVerdict ===
+
+impl CallVerdict {
+    /// Every verdict, in the order of the contract.
+    pub const ALL: [Self; 6] = [
+        Self::Continue,
+        Self::Reject,
+        Self::Ignored,
+        Self::Failed,
+        Self::Skipped,
+        Self::Cancelled,
+    ];
+
+    /// The word used in metrics, logs and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Continue => "continue",
+            Self::Reject => "reject",
+            Self::Ignored => "ignored",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for CallVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+// === impl HookVerdict ===
+
+impl HookVerdict {
+    /// Every verdict, in the order of the contract.
+    pub const ALL: [Self; 3] = [Self::Continue, Self::Reject, Self::Error];
+
+    /// The word used in metrics, logs and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Continue => "continue",
+            Self::Reject => "reject",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl fmt::Display for HookVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,441 @@
+//! One hook, from its first stage to what is left for the answer: who is asked, what each said, what that
+//! settles.
+//!
+//! The tally holds no I/O and owns what it knows, so that its two steps that may take long
+//! ([`Tally::close_stage`], [`Tally::finish`]) can leave the thread. First reject wins lives here, and nothing
+//! else here depends on the order of arrival.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::answer::{self, Answer, Draft, Harvest, Json, Wants};
+use crate::attachment::{Attachment, AttachmentKind};
+use crate::failure::{Failure, FailureKind};
+use crate::hook::{Hook, HookName};
+use crate::json::diff::Edits;
+use crate::judge::{Judgement, Request};
+use crate::merge::{Merged, merge};
+use crate::multipart::Form;
+use crate::outcome::{CallRecord, CallVerdict, Disagreement, LISTED_CONFLICTS, Merging, Outcome, Source};
+use crate::plan::{Chain, OnConflict, OnFailure, Plan, RejectRule};
+use crate::reply::Reply;
+use crate::texts;
+use crate::view::{Base, View};
+
+#[cfg(test)]
+mod tests;
+
+/// Whether the hook's answer is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Others still have a say.
+    Open,
+    /// Nothing that comes can change it.
+    Settled,
+}
+
+/// The calls of one stage, to be started together.
+#[derive(Debug)]
+pub struct Requests {
+    /// What each backend is asked, in configured order; the index is the slot that [`Tally::record`] wants.
+    pub asked: Vec<Request>,
+}
+
+/// One hook on its way through its chain.
+#[derive(Debug)]
+pub struct Tally {
+    plan: Arc<Plan>,
+    chain: Arc<Chain>,
+    hook: HookName,
+    /// What the current stage is sent.
+    base: Arc<Base>,
+    /// Whether that is still what the bot posted.
+    spelling: Spelling,
+    /// The next stage to open.
+    next: usize,
+    /// Where the current stage's calls stand in `calls`.
+    current: Range<usize>,
+    calls: Vec<CallRecord>,
+    /// What the current stage's calls brought, by slot.
+    judged: Vec<Option<Judgement>>,
+    /// JSON replies that carried something, over all stages.
+    carriers: usize,
+    /// The last of them, and whether it may pass byte for byte if it stays the only one.
+    last: Option<(Reply, Spelling)>,
+    attachments: Vec<Attachment>,
+    merging: Merging,
+    decision: Option<Decision>,
+}
+
+/// Whether a document is spelled as the bot spelled it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    AsPosted,
+    Merged,
+}
+
+/// What settled a hook.
+#[derive(Debug)]
+enum Decision {
+    Reject { call: usize, reply: Reply },
+    FailedClosed { call: usize, message: String },
+    Conflict,
+}
+
+// === impl Tally ===
+
+impl Tally {
+    /// A hook that has not begun.
+    pub fn new(plan: Arc<Plan>, chain: Arc<Chain>, hook: Hook) -> Self {
+        Self {
+            plan,
+            chain,
+            hook: hook.name,
+            base: hook.base,
+            spelling: Spelling::AsPosted,
+            next: 0,
+            current: 0..0,
+            calls: Vec::new(),
+            judged: Vec::new(),
+            carriers: 0,
+            last: None,
+            attachments: Vec::new(),
+            merging: Merging::default(),
+            decision: None,
+        }
+    }
+
+    /// Opens the next stage: whom to ask what. `None` once the hook is settled or the stages are through.
+    pub fn open_stage(&mut self) -> Option<Requests> {
+        if self.decision.is_some() {
+            return None;
+        }
+        let stage = self.chain.stages.get(self.next)?;
+        self.next += 1;
+        let view = View::whole(self.base.clone());
+        let asked: Vec<Request> = stage
+            .backends
+            .iter()
+            .filter_map(|&id| {
+                let backend = self.plan.backend(id)?.clone();
+                Some(Request {
+                    id,
+                    backend,
+                    view: view.clone(),
+                })
+            })
+            .collect();
+        self.current = self.calls.len()..self.calls.len() + asked.len();
+        self.calls.extend(asked.iter().map(CallRecord::unanswered));
+        self.judged.clear();
+        self.judged.resize_with(asked.len(), || None);
+        Some(Requests { asked })
+    }
+
+    /// Takes what the call in this slot of the current stage brought. Once settled, and for a slot that has
+    /// its judgement, nothing changes any more.
+    pub fn record(&mut self, slot: usize, judgement: Judgement, took: Duration) -> Progress {
+        if self.decision.is_some() {
+            return Progress::Settled;
+        }
+        let index = self.current.start + slot;
+        let (Some(record), Some(place)) = (self.calls.get_mut(index), self.judged.get_mut(slot)) else {
+            return Progress::Open;
+        };
+        if place.is_some() {
+            return Progress::Open;
+        }
+        record.took = took;
+        record.fill(&judgement);
+        *place = Some(judgement);
+        if self.chain.reject == RejectRule::First {
+            self.decision = self.refusal(slot);
+        }
+        self.progress()
+    }
+
+    /// Closes the current stage: names who has not answered, lets the earliest reject decide where that is the
+    /// rule, and folds the edits into the base in configured order. `elapsed` is the time since the stage's calls
+    /// were started. Linear in the base and the edits.
+    pub fn close_stage(&mut self, elapsed: Duration) -> Progress {
+        self.name_the_unanswered(elapsed);
+        if self.decision.is_none() {
+            self.decision = (0..self.judged.len()).find_map(|slot| self.refusal(slot));
+        }
+        if self.decision.is_none() {
+            self.gather();
+        }
+        self.progress()
+    }
+
+    /// How many bytes [`Tally::close_stage`] or [`Tally::finish`] may have to go through.
+    pub fn weight(&self) -> usize {
+        if self.decision.is_some() {
+            return 0;
+        }
+        let replies: usize = self.judged.iter().flatten().map(Judgement::body_len).sum();
+        let attached: usize = self
+            .attachments
+            .iter()
+            .map(|attachment| attachment.reply.body.len())
+            .sum();
+        match (replies, attached) {
+            (0, 0) => 0,
+            (replies, attached) => self.base.bytes().len() + replies + attached,
+        }
+    }
+
+    /// What happened, and the draft of the answer to it.
+    pub fn finish(mut self, form: Form) -> (Outcome, Draft) {
+        let ready = |answer| Draft::Ready(answer, Vec::new());
+        let images = match self.decision {
+            Some(_) => 0,
+            None => self
+                .attachments
+                .iter()
+                .filter(|one| one.kind == AttachmentKind::Image)
+                .count(),
+        };
+        let wants = Wants {
+            images: self.chain.images,
+            form,
+        };
+        let (source, draft) = match self.decision.take() {
+            Some(Decision::Reject { call, reply }) => {
+                (Source::Reject(call), ready(Answer::from_reject(&reply)))
+            }
+            Some(Decision::FailedClosed { call, message }) => {
+                (Source::FailedClosed(call), ready(Answer::text(502, &message)))
+            }
+            Some(Decision::Conflict) => (Source::Conflict, ready(Answer::text(409, texts::CONFLICT))),
+            None => self.harvest(wants),
+        };
+        let outcome = Outcome {
+            hook: self.hook,
+            source,
+            calls: self.calls,
+            merging: self.merging,
+            images,
+            dropped: Vec::new(),
+        };
+        (outcome, draft)
+    }
+
+    fn progress(&self) -> Progress {
+        match self.decision {
+            Some(_) => Progress::Settled,
+            None => Progress::Open,
+        }
+    }
+
+    /// The refusal that this slot's judgement amounts to, if it does.
+    fn refusal(&self, slot: usize) -> Option<Decision> {
+        let call = self.current.start + slot;
+        match self.judged.get(slot)?.as_ref()? {
+            Judgement::Reject(reply) => Some(Decision::Reject {
+                call,
+                reply: reply.clone(),
+            }),
+            Judgement::Failed { .. } => {
+                let backend = self.plan.backend(self.calls.get(call)?.backend)?;
+                match &backend.on_failure {
+                    OnFailure::Continue => None,
+                    OnFailure::Reject { message } => Some(Decision::FailedClosed {
+                        call,
+                        message: message.clone(),
+                    }),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// Whoever has no judgement yet was cancelled by a reject, or else kept from answering by the deadline.
+    fn name_the_unanswered(&mut self, elapsed: Duration) {
+        let Some(records) = self.calls.get_mut(self.current.clone()) else {
+            return;
+        };
+        for (record, place) in records.iter_mut().zip(&mut self.judged) {
+            if place.is_none() {
+                record.took = elapsed;
+                if self.decision.is_none() {
+                    let failure = Failure::new(FailureKind::Timeout, "the hook's deadline came first");
+                    let judgement = Judgement::Failed {
+                        status: None,
+                        failure,
+                    };
+                    record.fill(&judgement);
+                    *place = Some(judgement);
+                }
+            }
+            let policy = self
+                .plan
+                .backend(record.backend)
+                .map(|backend| &backend.on_failure);
+            record.failed_open =
+                record.verdict == CallVerdict::Failed && matches!(policy, Some(OnFailure::Continue));
+        }
+    }
+
+    /// Takes in what the stage's replies carry.
+    fn gather(&mut self) {
+        let judged = std::mem::take(&mut self.judged);
+        let mut edited = Vec::new();
+        let mut incomparable = false;
+        for (slot, judgement) in judged.into_iter().enumerate() {
+            match judgement {
+                Some(Judgement::Json { reply, edits }) => {
+                    self.carriers += 1;
+                    self.last = Some((reply, self.spelling));
+                    incomparable |= edits.is_none();
+                    edited.extend(edits.map(|edits| (slot, edits)));
+                }
+                Some(Judgement::Attachment(attachment)) => self.attachments.push(attachment),
+                _ => {}
+            }
+        }
+        self.merging.failures += u64::from(incomparable);
+        if !edited.is_empty() {
+            self.fold(&edited);
+        }
+    }
+
+    /// Folds the edits of a stage into its base.
+    fn fold(&mut self, edited: &[(usize, Edits)]) {
+        let base = self.base.clone();
+        // Edits come only from a base that parses.
+        let Some(document) = base.document() else { return };
+        let edits: Vec<&Edits> = edited.iter().map(|(_, edits)| edits).collect();
+        let Merged {
+            document: merged,
+            conflicts,
+        } = merge(document, &edits, self.chain.on_conflict);
+        self.merging.merges += 1;
+        self.merging.conflicts += conflicts.total;
+        let room = LISTED_CONFLICTS.saturating_sub(self.merging.listed.len());
+        let name = |index: usize| -> Arc<str> {
+            let slot = edited.get(index).map_or(0, |(slot, _)| *slot);
+            self.calls
+                .get(self.current.start + slot)
+                .map_or_else(|| "".into(), |call| call.name.clone())
+        };
+        let listed: Vec<Disagreement> = conflicts
+            .listed
+            .into_iter()
+            .take(room)
+            .map(|conflict| Disagreement {
+                pointer: conflict.pointer,
+                first: name(conflict.first),
+                second: name(conflict.second),
+            })
+            .collect();
+        self.merging.listed.extend(listed);
+        if conflicts.total > 0 && self.chain.on_conflict == OnConflict::Reject {
+            self.decision = Some(Decision::Conflict);
+        }
+        if let Some(merged) = merged {
+            self.base = Arc::new(Base::parsed(merged));
+            self.spelling = Spelling::Merged;
+        }
+    }
+
+    /// What is left for the bot when nothing refused.
+    fn harvest(&mut self, wants: Wants) -> (Source, Draft) {
+        let attachments = std::mem::take(&mut self.attachments);
+        let json = self.json(&attachments);
+        let source = match (&json, attachments.is_empty()) {
+            (Json::None, true) => Source::Nothing,
+            _ => Source::Replies,
+        };
+        (source, answer::compose(Harvest { json, attachments }, wants))
+    }
+
+    /// The document of the answer. One backend's own body passes byte for byte where nothing else has to be in
+    /// it (gateway.md section 4, last rules).
+    fn json(&mut self, attachments: &[Attachment]) -> Json {
+        let Some((reply, sent)) = self.last.take() else {
+            return Json::None;
+        };
+        let alone = self.carriers == 1 && sent == Spelling::AsPosted;
+        let attached = attachments
+            .iter()
+            .any(|attachment| attachment.kind != AttachmentKind::Other);
+        match self.base.document() {
+            // Nothing could be compared: the last JSON reply stands, whole.
+            None => Json::Verbatim(reply),
+            Some(_) if alone && !attached => Json::Verbatim(reply),
+            Some(document) => Json::Merged(document.bytes().clone()),
+        }
+    }
+}
+
+// === impl CallRecord ===
+
+impl CallRecord {
+    /// A call that has no end yet; if nothing else ends it, a reject has cancelled it.
+    fn unanswered(request: &Request) -> Self {
+        Self {
+            backend: request.id,
+            name: request.backend.name.clone(),
+            verdict: CallVerdict::Cancelled,
+            status: None,
+            failure: None,
+            took: Duration::ZERO,
+            edits: 0,
+            failed_open: false,
+            not_an_object: false,
+        }
+    }
+
+    fn fill(&mut self, judgement: &Judgement) {
+        match judgement {
+            Judgement::Nothing {
+                status,
+                not_an_object,
+            } => {
+                self.verdict = CallVerdict::Continue;
+                self.status = Some(*status);
+                self.not_an_object = *not_an_object;
+            }
+            Judgement::Json { reply, edits } => {
+                self.verdict = CallVerdict::Continue;
+                self.status = Some(reply.status);
+                self.edits = edits.as_ref().map_or(0, Edits::len);
+            }
+            Judgement::Attachment(attachment) => {
+                self.verdict = CallVerdict::Continue;
+                self.status = Some(attachment.reply.status);
+            }
+            Judgement::Reject(reply) => {
+                self.verdict = CallVerdict::Reject;
+                self.status = Some(reply.status);
+            }
+            Judgement::Ignored { status } => {
+                self.verdict = CallVerdict::Ignored;
+                self.status = Some(*status);
+            }
+            Judgement::Failed { status, failure } => {
+                self.verdict = CallVerdict::Failed;
+                self.status = *status;
+                self.failure = Some(failure.clone());
+            }
+        }
+    }
+}
+
+/// The answer to a hook whose task broke: by policy, as if every backend had failed. The first backend of the chain
+/// that refuses on failure speaks; without one the bot goes on.
+pub fn answer_for_broken(plan: &Plan, chain: &Chain) -> Answer {
+    let backends = chain
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.backends)
+        .filter_map(|&id| plan.backend(id));
+    for backend in backends {
+        if let OnFailure::Reject { message } = &backend.on_failure {
+            return Answer::text(502, message);
+        }
+    }
+    Answer::no_content()
+}
