@@ -1,9 +1,48 @@
-//! Koigate: a gateway that chains koipy callback services.
+//! Koigate: one URL receives every hook of a koipy bot, every configured callback service is asked, and their
+//! verdicts become one answer.
+//!
+//! This crate is the edges: everything that awaits. What is decided is decided in [`koigate_core`], which does
+//! no I/O; what the file says is read by [`koigate_config`] into a plan that can't be wrong.
+//!
+//! ```text
+//! main        arguments, log, exit codes; one match over the commands (cli)
+//! assembly    a plan's parts put together
+//! server      listeners, signals, draining: the only place that knows the process
+//! inbound     bytes to Request, Response to bytes; Door is what stands behind a listener
+//! serve       the hooks' door: route, permits, dispatch, metrics, journal, headers of the answer
+//! dispatch    one hook through its chain; the only place that fans out
+//! calls       the calls of one stage; dropping them lets the losers end by rule
+//! offload     heavy judgement off the thread; drawing is the same for picture sheets
+//! outbound    one exchange with one backend: dial, pool, codec
+//! http1       message framing, shared by both directions
+//! live        a plan, and per backend what lives beside it: pool, permits, meters
+//! metrics, admin, journal, logging, ids, version
+//! ```
+//!
+//! What holds everywhere:
+//!
+//! - A hook is answered within its deadline, and by Koigate: never an empty or framework-made error page.
+//! - Nothing waits without a bound: bodies, replies, queues, pools, time.
+//! - A hook runs on the plan that it began with.
+//! - Dropping a future is always safe: state that must outlive it stands outside, and calls end by their own rule.
+//! - Configured order decides, never the order of arrival; the one exception is "first reject wins".
+//! - Documents, secrets, users' texts and backends' addresses are never logged at `info` or above.
 
 pub mod admin;
+pub mod assembly;
+pub mod calls;
+pub mod dispatch;
+pub mod drawing;
 pub mod http1;
+pub mod ids;
 pub mod inbound;
+pub mod journal;
+pub mod live;
 pub mod logging;
+pub mod metrics;
+pub mod offload;
 pub mod outbound;
+pub mod route;
+pub mod serve;
 pub mod server;
 pub mod version;

@@ -1,0 +1,172 @@
+//! The calls of one stage.
+//!
+//! They run inside the hook's own task, a future each and no task of their own. Dropping [`Calls`] lets those that
+//! still run end by rule, whatever the reason: another backend's reject, the hook's deadline, a caller who left.
+//! They get [`LINGER`] to end unread, so that their connections can be kept; where the backend says
+//! `always_finish` they run to their own timeout.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use koigate_core::failure::Failure;
+use koigate_core::judge::{Judgement, Request, judge, weight};
+use koigate_core::plan::BackendId;
+use koigate_core::reply::Reply;
+use koigate_core::tally::Requests;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use crate::offload::offload;
+
+/// How long a call without a say any more may take to end. Cutting it at once costs its connection: half of
+/// the throughput where rejects are common.
+pub const LINGER: Duration = Duration::from_millis(250);
+
+/// Whoever can put one question to one backend.
+pub trait Caller: Send + Sync + 'static {
+    /// Asks. Dropping the future ends the call; it ends by itself within the backend's `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// No usable reply, and who is at fault.
+    fn call(
+        self: Arc<Self>,
+        backend: BackendId,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Reply, Failure>> + Send + 'static;
+}
+
+/// A call that has ended while it had a say.
+#[derive(Debug)]
+pub struct Ended {
+    /// Which of the stage's calls.
+    pub slot: usize,
+    /// What it brought.
+    pub judgement: Judgement,
+    /// From its start to its judgement.
+    pub took: Duration,
+}
+
+/// The calls of one stage that still run.
+pub struct Calls<F: Future<Output = Option<Ended>> + Send + 'static> {
+    /// Those that are cut when they have no say any more.
+    brief: FuturesUnordered<F>,
+    /// Those that always finish.
+    patient: FuturesUnordered<F>,
+    /// Armed only where a call's own timeout would let it run past it.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// Set when nobody reads any more, so that no reply is judged for nobody.
+    lost: Arc<AtomicBool>,
+}
+
+/// Starts every call of a stage at the same time. At or after the deadline none is started.
+pub fn start<C: Caller>(
+    caller: &Arc<C>,
+    requests: Requests,
+    deadline: Instant,
+) -> Calls<impl Future<Output = Option<Ended>> + Send + 'static + use<C>> {
+    let lost = Arc::new(AtomicBool::new(false));
+    let mut calls = Calls {
+        brief: FuturesUnordered::new(),
+        patient: FuturesUnordered::new(),
+        deadline: None,
+        lost,
+    };
+    let now = Instant::now();
+    if now >= deadline {
+        return calls;
+    }
+    for (slot, request) in requests.asked.into_iter().enumerate() {
+        if calls.deadline.is_none() && now + request.backend.timeout > deadline {
+            calls.deadline = Some(Box::pin(sleep_until(deadline)));
+        }
+        let always_finish = request.backend.always_finish;
+        let call = one(caller.clone(), slot, request, calls.lost.clone());
+        if always_finish {
+            calls.patient.push(call);
+        } else {
+            calls.brief.push(call);
+        }
+    }
+    calls
+}
+
+/// One call, from question to judgement; `None` where nobody reads that any more.
+async fn one<C: Caller>(
+    caller: Arc<C>,
+    slot: usize,
+    request: Request,
+    lost: Arc<AtomicBool>,
+) -> Option<Ended> {
+    let started = Instant::now();
+    let brought = caller.call(request.id, request.view.bytes().clone()).await;
+    if lost.load(Ordering::Relaxed) {
+        return None;
+    }
+    let weight = weight(&request, &brought);
+    let judgement = offload(weight, move || judge(&request, brought)).await;
+    Some(Ended {
+        slot,
+        judgement,
+        took: started.elapsed(),
+    })
+}
+
+// === impl Calls ===
+
+impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
+    /// The next call to end; `None` when all have, or at the deadline. Nothing is lost if this is dropped.
+    pub async fn next(&mut self) -> Option<Ended> {
+        std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Ended>> {
+        for set in [&mut self.brief, &mut self.patient] {
+            // `lost` is set only when `self` is dropped, so what ends here has been judged.
+            if let Poll::Ready(Some(Some(ended))) = set.poll_next_unpin(context) {
+                return Poll::Ready(Some(ended));
+            }
+        }
+        if self.brief.is_empty() && self.patient.is_empty() {
+            return Poll::Ready(None);
+        }
+        match &mut self.deadline {
+            Some(deadline) => deadline.as_mut().poll(context).map(|()| None),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F: Future<Output = Option<Ended>> + Send + 'static> Drop for Calls<F> {
+    fn drop(&mut self) {
+        if self.brief.is_empty() && self.patient.is_empty() {
+            return;
+        }
+        self.lost.store(true, Ordering::Relaxed);
+        let (brief, patient) = (mem::take(&mut self.brief), mem::take(&mut self.patient));
+        // Without a runtime the process is ending, and so are the calls.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(linger(brief, patient));
+        }
+    }
+}
+
+/// Lets calls end unread.
+async fn linger<F: Future + Send + 'static>(brief: FuturesUnordered<F>, patient: FuturesUnordered<F>) {
+    let cut = async {
+        // Past this the calls are dropped, and their connections with them.
+        let _ = timeout(LINGER, drain(brief)).await;
+    };
+    futures_util::future::join(cut, drain(patient)).await;
+}
+
+async fn drain<F: Future>(mut calls: FuturesUnordered<F>) {
+    while calls.next().await.is_some() {}
+}

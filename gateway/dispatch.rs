@@ -1,0 +1,57 @@
+//! One hook through its chain: the only place that fans out.
+//!
+//! The driver holds no policy. Who is asked what, what a reply settles and what becomes of the edits is the
+//! [`Tally`]'s; how calls run and end is [`calls`]'s.
+
+use std::sync::Arc;
+
+use koigate_core::answer::{Answer, Draft};
+use koigate_core::multipart::Form;
+use koigate_core::outcome::Outcome;
+use koigate_core::tally::{Progress, Tally};
+use tokio::time::Instant;
+
+use crate::calls::{self, Caller};
+use crate::drawing::draw;
+use crate::offload::offload;
+
+#[cfg(test)]
+mod tests;
+
+/// Runs one hook through its chain until a verdict settles it or the stages are through.
+///
+/// Answers within `deadline`; a call that it cuts, or keeps from starting, is a failure with its backend's policy.
+/// Dropped on the way, the calls that run end by their own rule.
+pub async fn dispatch<C: Caller>(
+    caller: &Arc<C>,
+    mut tally: Tally,
+    deadline: Instant,
+    form: Form,
+) -> (Outcome, Answer) {
+    while let Some(requests) = tally.open_stage() {
+        let started = Instant::now();
+        let mut calls = calls::start(caller, requests, deadline);
+        // `None`: all are in, or the deadline has come.
+        while let Some(ended) = calls.next().await {
+            if tally.record(ended.slot, ended.judgement, ended.took) == Progress::Settled {
+                break;
+            }
+        }
+        // The losers end by rule.
+        drop(calls);
+        // Who has not answered is named; edits fold in configured order.
+        tally = offload(tally.weight(), move || {
+            tally.close_stage(started.elapsed());
+            tally
+        })
+        .await;
+    }
+    let (outcome, draft) = offload(tally.weight(), move || tally.finish(form)).await;
+    match draft {
+        Draft::Ready(answer, dropped) => (outcome.without(dropped), answer),
+        Draft::Sheet(drawing) => {
+            let (answer, dropped) = draw(drawing, deadline).await;
+            (outcome.without(dropped), answer)
+        }
+    }
+}

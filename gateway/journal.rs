@@ -1,0 +1,85 @@
+//! What the log says of a hook: one line at `info`, written from the outcome. Never a document, a secret, a
+//! user's text or a backend's address.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use koigate_core::outcome::Outcome;
+use tracing::{debug, info, warn};
+
+/// The line of one hook, and behind it what somebody should know: failures, conflicts, what was left out.
+pub fn hook(id: &str, outcome: &Outcome, took: Duration) {
+    let hook = outcome.hook.as_str();
+    info!(
+        id,
+        hook,
+        verdict = outcome.verdict().as_str(),
+        ms = milliseconds(took),
+        backends = backends(outcome),
+        "hook"
+    );
+    for call in &outcome.calls {
+        if let Some(failure) = &call.failure {
+            let (backend, kind, detail) = (&*call.name, failure.kind.as_str(), &*failure.detail);
+            let policy = if call.failed_open { "continue" } else { "reject" };
+            warn!(id, hook, backend, kind, detail, policy, "call failed");
+        }
+        if call.not_an_object {
+            warn!(
+                id,
+                hook,
+                backend = &*call.name,
+                "the JSON reply is no object and carries nothing"
+            );
+        }
+        debug!(
+            id,
+            hook,
+            backend = &*call.name,
+            status = call.status,
+            edits = call.edits,
+            "call"
+        );
+    }
+    for conflict in &outcome.merging.listed {
+        let (place, first, second) = (&*conflict.pointer, &*conflict.first, &*conflict.second);
+        warn!(
+            id,
+            hook, place, first, second, "two backends set one place to different values"
+        );
+    }
+    if outcome.merging.failures > 0 {
+        warn!(
+            id,
+            hook, "the document does not parse: the last JSON reply is the answer, whole"
+        );
+    }
+    for dropped in &outcome.dropped {
+        let (backend, attachment, why) = (&*dropped.backend, dropped.kind.as_str(), dropped.reason.as_str());
+        warn!(id, hook, backend, attachment, why, "an attachment was dropped");
+    }
+}
+
+/// `blacklist=continue/1.2 points=failed/2000.1`: each call's verdict and milliseconds, in configured order.
+fn backends(outcome: &Outcome) -> String {
+    let mut text = String::with_capacity(outcome.calls.len() * 32);
+    for call in &outcome.calls {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "{}={}/{:.1}",
+            call.name,
+            call.verdict,
+            milliseconds(call.took)
+        );
+    }
+    text
+}
+
+fn milliseconds(took: Duration) -> f64 {
+    // A tenth of a millisecond is as much as a reader can use.
+    (took.as_secs_f64() * 10_000.0).round() / 10.0
+}

@@ -1,0 +1,48 @@
+//! The calls of one hook to living backends.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use koigate_core::failure::{Failure, FailureKind};
+use koigate_core::plan::BackendId;
+use koigate_core::reply::Reply;
+use tokio::time::Instant;
+
+use super::{LiveHook, Running};
+use crate::calls::Caller;
+use crate::ids::Ids;
+use crate::outbound::Request;
+
+/// Puts the questions of one hook to the backends of the plan that it runs on.
+pub struct HookCaller {
+    running: Arc<Running>,
+    hook: Arc<LiveHook>,
+    ids: Ids,
+}
+
+impl HookCaller {
+    /// For a hook of this kind with these ids.
+    pub fn new(running: Arc<Running>, hook: Arc<LiveHook>, ids: Ids) -> Self {
+        Self { running, hook, ids }
+    }
+}
+
+impl Caller for HookCaller {
+    async fn call(self: Arc<Self>, id: BackendId, body: Bytes) -> Result<Reply, Failure> {
+        let (Some(live), Some(template)) = (self.running.backend(id), self.hook.templates.get(&id)) else {
+            // A chain names only backends of its own plan.
+            return Err(Failure::new(FailureKind::Connect, "no such backend"));
+        };
+        let _place = live.enter()?;
+        let request = Request {
+            template,
+            request_id: &self.ids.request,
+            idempotency_key: &self.ids.request,
+            traceparent: &self.ids.traceparent(),
+            body,
+        };
+        live.upstream
+            .exchange(&request, Instant::now() + live.backend.timeout)
+            .await
+    }
+}

@@ -1,0 +1,282 @@
+//! The metrics of the contract: one struct, whose field docs are the HELP texts.
+//!
+//! Labels come from closed enums and from configured names, never from what a caller or a backend sends. Every
+//! series that the plan can move stands at 0 from the start, so that a rate over it is never a gap. What a hook
+//! touches is resolved once per plan ([`HookMeters`]), not looked up by label while it runs.
+
+use std::collections::BTreeMap;
+
+use koigate_core::attachment::AttachmentKind;
+use koigate_core::failure::FailureKind;
+use koigate_core::hook::{HookName, KNOWN};
+use koigate_core::outcome::{CallVerdict, HookVerdict, Outcome};
+use koigate_core::plan::{BackendId, Plan};
+use prometheus::core::Collector;
+#[cfg(target_os = "linux")]
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+use crate::inbound::Refusal;
+use crate::version::{REVISION, VERSION};
+
+/// Upper bounds of the histograms, in seconds: from a loopback service that says 204 to the longest deadline.
+const BUCKETS: [f64; 15] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// Declares the struct and how it is made: name, kind and labels of a metric stand beside its HELP text.
+macro_rules! metrics {
+    ($(#[doc = $help:literal] $field:ident: $kind:ident = $name:literal [$($label:literal),*];)*) => {
+        /// Every metric of the contract.
+        #[derive(Debug)]
+        pub struct Metrics {
+            /// What `/metrics` is written from.
+            pub registry: Registry,
+            $(#[doc = $help] pub $field: $kind,)*
+        }
+
+        impl Metrics {
+            /// All metrics, registered, and the process's own.
+            ///
+            /// # Errors
+            ///
+            /// Two metrics of one name, which a test rules out.
+            pub fn new() -> prometheus::Result<Self> {
+                let registry = Registry::new();
+                $(let $field = register(&registry, $kind::make($name, $help.trim(), &[$($label),*])?)?;)*
+                #[cfg(target_os = "linux")]
+                registry.register(Box::new(ProcessCollector::for_self()))?;
+                let metrics = Self { registry, $($field,)* };
+                metrics.build_info.with_label_values(&[VERSION, REVISION.unwrap_or("unknown")]).set(1);
+                Ok(metrics)
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Hooks answered, by how they ended.
+    hooks: IntCounterVec = "koigate_hooks_total" ["hook", "verdict"];
+    /// Seconds from a hook's last byte to its answer.
+    hook_duration: HistogramVec = "koigate_hook_duration_seconds" ["hook"];
+    /// Hooks being answered now.
+    hooks_in_flight: IntGauge = "koigate_hooks_in_flight" [];
+    /// Calls to backends, by how they ended.
+    calls: IntCounterVec = "koigate_backend_calls_total" ["hook", "backend", "verdict"];
+    /// Calls that brought no usable reply, by who is at fault.
+    failures: IntCounterVec = "koigate_backend_failures_total" ["hook", "backend", "kind"];
+    /// Seconds from the start of a call to its verdict.
+    call_duration: HistogramVec = "koigate_backend_call_duration_seconds" ["hook", "backend"];
+    /// Calls to a backend running now.
+    backend_in_flight: IntGaugeVec = "koigate_backend_in_flight" ["backend"];
+    /// Failures that a policy let pass: the hook went on without that backend.
+    fail_open: IntCounterVec = "koigate_fail_open_total" ["hook", "backend"];
+    /// Connections opened to a backend.
+    connections_opened: IntCounterVec = "koigate_connections_opened_total" ["backend"];
+    /// Calls that went out on a connection kept from an earlier one.
+    connections_reused: IntCounterVec = "koigate_connections_reused_total" ["backend"];
+    /// Stages whose JSON replies were merged into what they had been sent.
+    merges: IntCounterVec = "koigate_merges_total" ["hook"];
+    /// Places that two backends of a stage set to different values.
+    merge_conflicts: IntCounterVec = "koigate_merge_conflicts_total" ["hook"];
+    /// JSON replies that could not be merged: nothing to compare them with, or no object.
+    merge_failures: IntCounterVec = "koigate_merge_failures_total" ["hook"];
+    /// Places that a backend really changed.
+    edits: IntCounterVec = "koigate_edits_total" ["hook", "backend"];
+    /// Pictures that backends sent and that the answers carried.
+    images_collected: IntCounterVec = "koigate_images_collected_total" ["hook"];
+    /// Attachments that the one answer could not carry.
+    attachments_dropped: IntCounterVec = "koigate_attachments_dropped_total" ["hook", "kind"];
+    /// Requests refused before they were a hook, by reason.
+    request_rejections: IntCounterVec = "koigate_request_rejections_total" ["reason"];
+    /// Always 1; which build this is.
+    build_info: IntGaugeVec = "koigate_build_info" ["version", "revision"];
+}
+
+/// What one kind of hook moves, resolved.
+#[derive(Debug)]
+pub struct HookMeters {
+    verdicts: [IntCounter; HookVerdict::ALL.len()],
+    duration: Histogram,
+    merges: IntCounter,
+    conflicts: IntCounter,
+    merge_failures: IntCounter,
+    images: IntCounter,
+    dropped: [IntCounter; AttachmentKind::ALL.len()],
+    backends: BTreeMap<BackendId, CallMeters>,
+}
+
+/// What the calls of one hook to one backend move.
+#[derive(Debug)]
+struct CallMeters {
+    verdicts: [IntCounter; CallVerdict::ALL.len()],
+    failures: [IntCounter; FailureKind::ALL.len()],
+    duration: Histogram,
+    fail_open: IntCounter,
+    edits: IntCounter,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// The meters of every kind of hook that this plan can see, all series at 0.
+    pub fn meters(&self, plan: &Plan) -> BTreeMap<HookName, HookMeters> {
+        for refusal in Refusal::ALL {
+            self.request_rejections.with_label_values(&[refusal.as_str()]);
+        }
+        let known = KNOWN.iter().filter_map(|name| HookName::new(name));
+        known
+            .chain(plan.chains.keys().cloned())
+            .map(|hook| {
+                let meters = self.hook_meters(plan, &hook);
+                (hook, meters)
+            })
+            .collect()
+    }
+
+    /// Counts a request that got no further than the door.
+    pub fn count_refusal(&self, refusal: Refusal) {
+        self.request_rejections
+            .with_label_values(&[refusal.as_str()])
+            .inc();
+    }
+
+    fn hook_meters(&self, plan: &Plan, hook: &HookName) -> HookMeters {
+        let name = hook.as_str();
+        let chain = plan.chains.get(hook);
+        let ids = chain
+            .into_iter()
+            .flat_map(|chain| &chain.stages)
+            .flat_map(|stage| &stage.backends);
+        HookMeters {
+            verdicts: HookVerdict::ALL.map(|verdict| self.hooks.with_label_values(&[name, verdict.as_str()])),
+            duration: self.hook_duration.with_label_values(&[name]),
+            merges: self.merges.with_label_values(&[name]),
+            conflicts: self.merge_conflicts.with_label_values(&[name]),
+            merge_failures: self.merge_failures.with_label_values(&[name]),
+            images: self.images_collected.with_label_values(&[name]),
+            dropped: AttachmentKind::ALL
+                .map(|kind| self.attachments_dropped.with_label_values(&[name, kind.as_str()])),
+            backends: ids
+                .filter_map(|&id| Some((id, self.call_meters(name, &plan.backend(id)?.name))))
+                .collect(),
+        }
+    }
+
+    fn call_meters(&self, hook: &str, backend: &str) -> CallMeters {
+        let labels = [hook, backend];
+        CallMeters {
+            verdicts: CallVerdict::ALL
+                .map(|verdict| self.calls.with_label_values(&[hook, backend, verdict.as_str()])),
+            failures: FailureKind::ALL
+                .map(|kind| self.failures.with_label_values(&[hook, backend, kind.as_str()])),
+            duration: self.call_duration.with_label_values(&labels),
+            fail_open: self.fail_open.with_label_values(&labels),
+            edits: self.edits.with_label_values(&labels),
+        }
+    }
+}
+
+// === impl HookMeters ===
+
+impl HookMeters {
+    /// Counts one hook that has been answered, `seconds` after its last byte.
+    pub fn count(&self, outcome: &Outcome, seconds: f64) {
+        self.count_verdict(outcome.verdict(), seconds);
+        add(&self.merges, outcome.merging.merges);
+        add(&self.conflicts, outcome.merging.conflicts);
+        let no_objects = outcome.calls.iter().filter(|call| call.not_an_object).count();
+        add(&self.merge_failures, outcome.merging.failures + no_objects as u64);
+        add(&self.images, outcome.images as u64);
+        for dropped in &outcome.dropped {
+            pick(&self.dropped, &AttachmentKind::ALL, dropped.kind);
+        }
+        for call in &outcome.calls {
+            let Some(meters) = self.backends.get(&call.backend) else {
+                continue;
+            };
+            pick(&meters.verdicts, &CallVerdict::ALL, call.verdict);
+            meters.duration.observe(call.took.as_secs_f64());
+            add(&meters.edits, call.edits as u64);
+            add(&meters.fail_open, u64::from(call.failed_open));
+            if let Some(failure) = &call.failure {
+                pick(&meters.failures, &FailureKind::ALL, failure.kind);
+            }
+        }
+    }
+
+    /// Counts one hook of which only the end is known: without a chain, or broken.
+    pub fn count_verdict(&self, verdict: HookVerdict, seconds: f64) {
+        pick(&self.verdicts, &HookVerdict::ALL, verdict);
+        self.duration.observe(seconds);
+    }
+}
+
+// === helpers ===
+
+/// Adds, and leaves the shared cache line alone where there is nothing to add.
+fn add(counter: &IntCounter, amount: u64) {
+    if amount > 0 {
+        counter.inc_by(amount);
+    }
+}
+
+/// Counts one in the counter that stands where `value` stands in `all`.
+fn pick<T: PartialEq + Copy>(counters: &[IntCounter], all: &[T], value: T) {
+    if let Some((counter, _)) = counters.iter().zip(all).find(|(_, one)| **one == value) {
+        counter.inc();
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+/// One way to make every kind of metric.
+trait Make: Sized {
+    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self>;
+}
+
+impl Make for IntCounterVec {
+    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self> {
+        Self::new(Opts::new(name, help), labels)
+    }
+}
+
+impl Make for IntGaugeVec {
+    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self> {
+        Self::new(Opts::new(name, help), labels)
+    }
+}
+
+impl Make for IntGauge {
+    fn make(name: &str, help: &str, _labels: &[&str]) -> prometheus::Result<Self> {
+        Self::new(name, help)
+    }
+}
+
+impl Make for HistogramVec {
+    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self> {
+        Self::new(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()), labels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_help_is_a_sentence() {
+        let metrics = Metrics::new().unwrap();
+        metrics.hooks_in_flight.set(0);
+        let families = metrics.registry.gather();
+        let own = families
+            .iter()
+            .find(|family| family.name() == "koigate_hooks_in_flight")
+            .unwrap();
+        assert_eq!(own.help(), "Hooks being answered now.");
+    }
+}

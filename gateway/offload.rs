@@ -1,0 +1,48 @@
+//! Heavy judgement off the thread: comparing and merging large documents, and every picture sheet.
+//!
+//! A runtime thread serves hundreds of hooks; one that compares eight megabytes holds all of them up. Small work
+//! stays where it is, since the way to another thread and back costs more than the work.
+
+use std::panic::resume_unwind;
+
+use tokio::task::spawn_blocking;
+
+/// Work that goes through this many bytes or more leaves the thread. A comparison of 256 KiB takes some 100 µs,
+/// which is what a neighbour may wait.
+pub const HEAVY: usize = 256 * 1024;
+
+/// Runs `work`, which goes through about `weight` bytes: here, or off the thread where that is heavy. A panic in
+/// it is a panic here.
+pub async fn offload<T: Send + 'static>(weight: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    if weight < HEAVY {
+        return work();
+    }
+    match spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // Only a runtime that is shutting down cancels a blocking task, and it drops us next.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn heavy_work_leaves_the_thread_and_light_work_stays() {
+        let here = std::thread::current().id();
+        let light = offload(HEAVY - 1, || std::thread::current().id()).await;
+        let heavy = offload(HEAVY, || std::thread::current().id()).await;
+        assert_eq!(light, here);
+        assert_ne!(heavy, here);
+    }
+
+    #[tokio::test]
+    async fn a_panic_comes_back() {
+        let caught = tokio::spawn(offload(HEAVY, || panic!("broken"))).await;
+        assert!(caught.unwrap_err().is_panic());
+    }
+}

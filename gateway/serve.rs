@@ -1,0 +1,256 @@
+//! The hooks' door: one hook from bytes to bytes.
+//!
+//! Permits, the plan, dispatch, metrics, the log line and the answer's headers meet here; a panic becomes an
+//! answer here.
+
+use std::fmt::Write;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use koigate_core::answer::Answer;
+use koigate_core::hook::{Hook, HookName, infer};
+use koigate_core::multipart::Form;
+use koigate_core::outcome::{CallRecord, HookVerdict, Outcome};
+use koigate_core::plan::Chain;
+use koigate_core::tally::{Tally, answer_for_broken};
+use koigate_core::texts;
+use koigate_core::view::Base;
+use prometheus::IntGauge;
+use tokio::time::Instant;
+
+use crate::dispatch::dispatch;
+use crate::ids::Ids;
+use crate::inbound::{Admitted, Door, Head, Refusal, Request, Response};
+use crate::journal;
+use crate::live::{HookCaller, LiveHook, Running};
+use crate::metrics::Metrics;
+use crate::offload::offload;
+use crate::outbound::HOOK_HEADER;
+use crate::route::{Kind, route};
+
+/// The door behind which hooks are answered.
+pub struct Hooks {
+    running: Arc<ArcSwap<Running>>,
+    metrics: Arc<Metrics>,
+    in_flight: Arc<AtomicUsize>,
+}
+
+/// What an admitted hook holds until it is answered: the plan that it began with, and its place among
+/// `max_in_flight`.
+pub struct Pass {
+    running: Arc<Running>,
+    kind: Kind,
+    permit: Permit,
+}
+
+/// One of `server.max_in_flight` places, given back when dropped.
+struct Permit {
+    in_flight: Arc<AtomicUsize>,
+    gauge: IntGauge,
+}
+
+/// One hook on its way.
+struct Served {
+    running: Arc<Running>,
+    name: HookName,
+    hook: Arc<LiveHook>,
+    ids: Ids,
+    /// When its last byte had come.
+    arrived: Instant,
+}
+
+// === impl Hooks ===
+
+impl Hooks {
+    /// A door that answers by whatever plan stands in `running` when a hook's head has come.
+    pub fn new(running: Arc<ArcSwap<Running>>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            running,
+            metrics,
+            in_flight: Arc::default(),
+        }
+    }
+
+    fn enter(&self, most: usize) -> Option<Permit> {
+        let taken = self.in_flight.fetch_add(1, Ordering::AcqRel);
+        // From here on dropping it gives the place back.
+        let permit = Permit::new(self.in_flight.clone(), self.metrics.hooks_in_flight.clone());
+        (taken < most).then_some(permit)
+    }
+}
+
+impl Door for Hooks {
+    type Pass = Pass;
+
+    fn admit(&self, head: &Head) -> Result<Admitted<Pass>, Box<Response>> {
+        let running = self.running.load_full();
+        let server = &running.plan.server;
+        let kind = route(&running.plan, head).map_err(|refusal| Box::new(self.refuse(refusal)))?;
+        if head.header(HOOK_HEADER).is_some() {
+            self.metrics.count_refusal(Refusal::BadRequest);
+            return Err(Box::new(identified(Response::text(508, texts::LOOP))));
+        }
+        let Some(permit) = self.enter(server.max_in_flight) else {
+            return Err(Box::new(self.refuse(Refusal::Overloaded)));
+        };
+        let max_body = server.max_body;
+        Ok(Admitted {
+            pass: Pass {
+                running,
+                kind,
+                permit,
+            },
+            max_body,
+        })
+    }
+
+    async fn serve(&self, pass: Pass, request: Request) -> Response {
+        let arrived = Instant::now();
+        let Pass {
+            running,
+            kind,
+            permit,
+        } = pass;
+        let base = Arc::new(Base::new(request.body));
+        let name = match kind {
+            Kind::Named(name) => Some(name),
+            Kind::Inferred => kind_of(base.clone()).await,
+        };
+        let found = name.and_then(|name| Some((running.hook(&name)?.clone(), name)));
+        let Some((hook, name)) = found else {
+            self.metrics.count_refusal(Refusal::BadRequest);
+            return identified(Response::text(422, texts::NO_KIND));
+        };
+        let ids = Ids::new(request.head.header("traceparent"));
+        let served = Served {
+            running,
+            name,
+            hook,
+            ids,
+            arrived,
+        };
+        let response = served.answer(base, form(&request.head)).await;
+        drop(permit);
+        response
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Response {
+        self.metrics.count_refusal(refusal);
+        identified(refusal.into())
+    }
+}
+
+/// A refusal with an id of its own: every answer has one.
+fn identified(response: Response) -> Response {
+    response.with("X-Request-Id", Ids::new(None).request)
+}
+
+/// The kind of a hook whose URL doesn't say it.
+async fn kind_of(base: Arc<Base>) -> Option<HookName> {
+    let name = offload(base.bytes().len(), move || base.document().and_then(infer)).await?;
+    HookName::new(name)
+}
+
+/// Whether the caller asks for every part by itself (gateway.md section 5).
+fn form(head: &Head) -> Form {
+    let accept = head
+        .headers()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("accept"));
+    Form::accepted(accept.map(|(_, value)| value))
+}
+
+// === impl Served ===
+
+impl Served {
+    async fn answer(self, base: Arc<Base>, form: Form) -> Response {
+        let Some(chain) = self.hook.chain.clone() else {
+            self.count_verdict(HookVerdict::Continue);
+            return self.response(Answer::no_content(), &[]);
+        };
+        let hook = Hook {
+            name: self.name.clone(),
+            base,
+        };
+        let tally = Tally::new(self.running.plan.clone(), chain.clone(), hook);
+        let caller = Arc::new(HookCaller::new(
+            self.running.clone(),
+            self.hook.clone(),
+            self.ids.clone(),
+        ));
+        let deadline = self.arrived + chain.deadline;
+        let dispatched = dispatch(&caller, tally, deadline, form);
+        match AssertUnwindSafe(dispatched).catch_unwind().await {
+            Ok((outcome, answer)) => self.close(&outcome, answer),
+            Err(_) => self.broken(&chain),
+        }
+    }
+
+    fn close(&self, outcome: &Outcome, answer: Answer) -> Response {
+        let took = self.arrived.elapsed();
+        self.hook.meters.count(outcome, took.as_secs_f64());
+        journal::hook(&self.ids.request, outcome, took);
+        self.response(answer, &outcome.calls)
+    }
+
+    /// The standard library has reported the panic itself; here the caller gets an answer.
+    fn broken(&self, chain: &Chain) -> Response {
+        self.count_verdict(HookVerdict::Error);
+        tracing::error!(
+            id = self.ids.request,
+            hook = self.name.as_str(),
+            "a hook's task panicked"
+        );
+        self.response(answer_for_broken(&self.running.plan, chain), &[])
+    }
+
+    fn count_verdict(&self, verdict: HookVerdict) {
+        self.hook
+            .meters
+            .count_verdict(verdict, self.arrived.elapsed().as_secs_f64());
+    }
+
+    fn response(&self, answer: Answer, calls: &[CallRecord]) -> Response {
+        let response = Response::from(answer).with("X-Request-Id", self.ids.request.as_str());
+        match calls {
+            [] => response,
+            calls => response.with("Server-Timing", server_timing(calls)),
+        }
+    }
+}
+
+/// `Server-Timing` (W3C) with an entry per call: `blacklist;desc="continue";dur=12.3`, in milliseconds.
+fn server_timing(calls: &[CallRecord]) -> String {
+    let mut value = String::with_capacity(calls.len() * 48);
+    for call in calls {
+        if !value.is_empty() {
+            value.push_str(", ");
+        }
+        let milliseconds = call.took.as_secs_f64() * 1000.0;
+        // Writing to a string does not fail.
+        let _ = write!(
+            value,
+            "{};desc=\"{}\";dur={milliseconds:.1}",
+            call.name, call.verdict
+        );
+    }
+    value
+}
+
+// === impl Permit ===
+
+impl Permit {
+    fn new(in_flight: Arc<AtomicUsize>, gauge: IntGauge) -> Self {
+        gauge.inc();
+        Self { in_flight, gauge }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.gauge.dec();
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
