@@ -4,8 +4,9 @@
 //! which is bridged. `[log]` of the configuration alone decides: `RUST_LOG` is not read, so that a forgotten
 //! variable never changes what a gateway tells about its users.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
+use anstream::{AutoStream, ColorChoice};
 use koigate_core::plan::{Log, LogFormat, LogLevel};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -20,12 +21,10 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 ///
 /// Fails where the process has a log already.
 pub fn start(log: Log) -> Result<(), TryInitError> {
-    let colours =
-        if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()) {
-            Colours::On
-        } else {
-            Colours::Off
-        };
+    let colours = match AutoStream::choice(&io::stderr()) {
+        ColorChoice::Never => Colours::Off,
+        _ => Colours::On,
+    };
     subscriber(log, colours, io::stderr).try_init()
 }
 

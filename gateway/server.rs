@@ -248,7 +248,8 @@ impl Stops {
         (sender, Self(Source::Told(receiver)))
     }
 
-    async fn next(&mut self) {
+    /// Waits for the next stop.
+    pub async fn next(&mut self) {
         let told = match &mut self.0 {
             Source::Signals { terminate, interrupt } => tokio::select! {
                 told = terminate.recv() => told,

@@ -9,5 +9,6 @@
     reason = "a test fails by panicking, and what is written for tests alone is a test too"
 )]
 
+mod commands;
 #[allow(dead_code, reason = "the suites that use the rest come one by one")]
 mod support;

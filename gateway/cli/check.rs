@@ -1,0 +1,20 @@
+//! `koigate check FILE`: what `run` would do with a configuration.
+
+use std::io::Write;
+
+use koigate_config::describe;
+
+use super::args::CheckArgs;
+use super::error::CommandError;
+use super::load;
+
+/// Prints the plan on standard output, or every problem on standard error.
+///
+/// # Errors
+///
+/// `run` would not start with it, or nobody reads standard output.
+pub(crate) fn check(args: &CheckArgs) -> Result<(), CommandError> {
+    let loaded = load(&args.file)?;
+    write!(anstream::stdout(), "{}", describe(&loaded.plan))?;
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Why a command ends with exit status 1.
+
+use std::io;
+use std::path::PathBuf;
+
+use koigate::assembly::StartError;
+use koigate::server::BindError;
+
+use super::demo::BotError;
+
+/// Why a command ends with exit status 1.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// No configuration was named, and there is none where one is looked for.
+    #[error(
+        "there is no configuration: name one with --config FILE or KOIGATE_CONFIG, or write ./koigate.toml or /etc/koigate/koigate.toml"
+    )]
+    NoConfiguration,
+    /// The configuration has problems, which have been printed.
+    #[error("{} can't be used: {problems} {}", .path.display(), if *.problems == 1 { "problem" } else { "problems" })]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        problems: usize,
+    },
+    /// The gateway does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A mock's address can't be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// There is a log already.
+    #[error("can't start the log")]
+    Log(#[from] tracing_subscriber::util::TryInitError),
+    /// The system refuses threads, signals or ports.
+    #[error("the system refuses what the program needs")]
+    System(#[source] io::Error),
+    /// It was told to stop a second time, or hooks took too long to finish.
+    #[error("ended with connections open")]
+    CutShort,
+    /// A file of the demo can't be written.
+    #[error("can't write {}", .path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Nobody reads standard output any more.
+    #[error("can't write to standard output")]
+    Print(#[from] io::Error),
+    /// The demo's bot got no answer.
+    #[error(transparent)]
+    Bot(#[from] BotError),
+}
