@@ -83,7 +83,7 @@ impl Document {
         let bytes = without_bom(bytes);
         let start = scan::space(&bytes, 0);
         let bytes = bytes.slice(start..);
-        let mut index = Index::default();
+        let mut index = Index::for_bytes(bytes.len());
         let (_, end) = scan::document(&bytes, &mut index)?;
         index.shrink();
         Ok(Self {
@@ -120,7 +120,7 @@ impl Document {
 
 /// The index of bytes that are known to be sound.
 fn index(bytes: &[u8]) -> Index {
-    let mut index = Index::default();
+    let mut index = Index::for_bytes(bytes.len());
     if bytes.len() <= MAX_LEN {
         // Spliced from checked parts at the depth where they were checked, it can't fail.
         let _sound = scan::value(bytes, 0, 0, &mut index);

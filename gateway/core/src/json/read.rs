@@ -74,6 +74,14 @@ impl super::scan::Containers for Index {
 }
 
 impl Index {
+    /// An empty index with room for what a document of this many bytes usually has.
+    pub(super) fn for_bytes(bytes: usize) -> Self {
+        Self {
+            containers: Vec::with_capacity(bytes / 384),
+            open: 0,
+        }
+    }
+
     /// Gives back what the index has reserved and doesn't use.
     pub(super) fn shrink(&mut self) {
         self.containers.shrink_to_fit();
@@ -137,13 +145,16 @@ impl<'a> Source<'a> {
             return self.string_end(pos);
         }
         let mut end = pos;
-        while !matches!(
-            self.byte(end),
-            b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t' | 0
-        ) {
+        while self.is_scalar_at(end) {
             end += 1;
         }
         end
+    }
+
+    /// Whether a number or a word goes on at this offset.
+    #[inline(always)]
+    pub(super) fn is_scalar_at(self, pos: usize) -> bool {
+        !matches!(self.byte(pos), b',' | b']' | b'}' | 0..=b' ')
     }
 
     /// The offset behind the string at this one.

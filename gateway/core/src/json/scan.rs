@@ -97,7 +97,7 @@ pub(super) fn value<C: Containers>(
                 let inner = space(bytes, at + 1);
                 if byte(bytes, inner) != closing(open) {
                     at = if open == b'{' {
-                        key(bytes, inner)?.value
+                        member(bytes, inner)?
                     } else {
                         inner
                     };
@@ -107,56 +107,59 @@ pub(super) fn value<C: Containers>(
                 containers.closed(inner + 1);
                 inner + 1
             }
-            _ => scalar(bytes, at)?,
+            _ => scalar(bytes, at, nest.innermost)?,
         };
         loop {
-            let Some(open) = nest.innermost() else {
+            if nest.depth == level {
                 return Ok(end);
-            };
-            let next = space(bytes, end);
-            match byte(bytes, next) {
-                b',' => {
-                    let next = space(bytes, next + 1);
-                    at = if open == b'{' {
-                        key(bytes, next)?.value
-                    } else {
-                        next
-                    };
-                    break;
-                }
-                close if close == closing(open) => {
-                    nest.close();
-                    end = next + 1;
-                    containers.closed(end);
-                }
-                _ => return Err(malformed(next)),
             }
+            let next = space(bytes, end);
+            let found = byte(bytes, next);
+            if found == b',' {
+                let next = space(bytes, next + 1);
+                at = if nest.innermost == b'{' {
+                    member(bytes, next)?
+                } else {
+                    next
+                };
+                break;
+            }
+            if found != closing(nest.innermost) {
+                return Err(malformed(next));
+            }
+            nest.close();
+            end = next + 1;
+            containers.closed(end);
         }
     }
 }
 
-/// Where a member's key ends (behind its closing quote) and its value begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Key {
-    /// The offset behind the key's closing quote.
-    pub(super) end: usize,
-    /// The offset of the value's first byte.
-    pub(super) value: usize,
+/// Checks the key that should begin at `at`, and returns where its value does.
+#[inline]
+fn member(bytes: &[u8], at: usize) -> Scanned<usize> {
+    let end = key(bytes, at)?;
+    colon(bytes, end)
 }
 
-/// Checks the key that should begin at `at`, and the colon and white space behind it.
+/// Checks the key that should begin at `at`, and returns its end.
 #[inline]
-pub(super) fn key(bytes: &[u8], at: usize) -> Scanned<Key> {
-    if byte(bytes, at) != b'"' {
-        return Err(malformed(at));
+pub(super) fn key(bytes: &[u8], at: usize) -> Scanned<usize> {
+    if byte(bytes, at) == b'"' {
+        string(bytes, at)
+    } else {
+        Err(malformed(at))
     }
-    let end = string(bytes, at)?;
-    let colon = space(bytes, end);
-    if byte(bytes, colon) != b':' {
-        return Err(malformed(colon));
+}
+
+/// Steps over the colon that should follow a key's end, to the value.
+#[inline]
+pub(super) fn colon(bytes: &[u8], end: usize) -> Scanned<usize> {
+    let at = space(bytes, end);
+    if byte(bytes, at) == b':' {
+        Ok(space(bytes, at + 1))
+    } else {
+        Err(malformed(at))
     }
-    let value = space(bytes, colon + 1);
-    Ok(Key { end, value })
 }
 
 /// Steps into the container that opens at `at`.
@@ -182,7 +185,15 @@ pub(super) fn following(bytes: &[u8], end: usize, open: u8) -> Scanned<Step<usiz
 
 /// The offset of the first byte that isn't white space.
 #[inline(always)]
-pub(super) fn space(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn space(bytes: &[u8], at: usize) -> usize {
+    match byte(bytes, at) {
+        b' ' if byte(bytes, at + 1) > b' ' => at + 1,
+        0..=b' ' => more_space(bytes, at),
+        _ => at,
+    }
+}
+
+fn more_space(bytes: &[u8], mut at: usize) -> usize {
     while matches!(byte(bytes, at), b' ' | b'\n' | b'\r' | b'\t') {
         at += 1;
     }
@@ -190,11 +201,11 @@ pub(super) fn space(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// Checks a value that is no container.
-#[inline]
-fn scalar(bytes: &[u8], at: usize) -> Scanned<usize> {
+#[inline(always)]
+fn scalar(bytes: &[u8], at: usize, innermost: u8) -> Scanned<usize> {
     match byte(bytes, at) {
         b'"' => string(bytes, at),
-        b'-' | b'0'..=b'9' => number(bytes, at),
+        b'-' | b'0'..=b'9' => numbers(bytes, at, innermost),
         b't' => word(bytes, at, b"true"),
         b'f' => word(bytes, at, b"false"),
         b'n' => word(bytes, at, b"null"),
@@ -213,10 +224,51 @@ fn word(bytes: &[u8], at: usize, word: &[u8]) -> Scanned<usize> {
     }
 }
 
+/// Checks a number; in an array those that follow it too, since many do. Returns the end of the last.
+#[inline(always)]
+fn numbers(bytes: &[u8], mut at: usize, innermost: u8) -> Scanned<usize> {
+    loop {
+        let end = number(bytes, at)?;
+        if innermost != b'[' || byte(bytes, end) != b',' {
+            return Ok(end);
+        }
+        at = space(bytes, end + 1);
+        if !byte(bytes, at).is_ascii_digit() {
+            return Ok(end);
+        }
+    }
+}
+
 /// Checks a number: RFC 8259's, of any length, and Python's `-Infinity`.
-#[inline]
+#[inline(always)]
 pub(super) fn number(bytes: &[u8], at: usize) -> Scanned<usize> {
     let whole = at + usize::from(byte(bytes, at) == b'-');
+    match short_number(bytes, whole) {
+        Some(end) => Ok(end),
+        None => long_number(bytes, at, whole),
+    }
+}
+
+/// The end of a number of at most 15 bytes without an exponent; most are. None if it isn't one, or may not be.
+#[inline(always)]
+fn short_number(bytes: &[u8], at: usize) -> Option<usize> {
+    let chunk = bytes.get(at..)?.first_chunk::<16>()?;
+    let (low, high) = (chunk.first_chunk::<8>()?, chunk.last_chunk::<8>()?);
+    let no_digit = one_bit_a_byte(no_digits(*low)) | one_bit_a_byte(no_digits(*high)) << 8;
+    let whole = no_digit.trailing_zeros() as usize;
+    let mut end = whole;
+    if byte(chunk, whole) == b'.' {
+        end = (no_digit & (no_digit - 1)).trailing_zeros() as usize;
+        if end == whole + 1 {
+            return None;
+        }
+    }
+    let is_number = whole == 1 || (whole > 1 && byte(chunk, 0) != b'0');
+    (is_number && end < 16 && !matches!(byte(chunk, end), b'e' | b'E')).then_some(at + end)
+}
+
+/// A number of any kind.
+fn long_number(bytes: &[u8], at: usize, whole: usize) -> Scanned<usize> {
     let mut end = match byte(bytes, whole) {
         b'0' => whole + 1,
         b'1'..=b'9' => digits(bytes, whole + 1),
@@ -233,8 +285,30 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Scanned<usize> {
     Ok(end)
 }
 
+/// The high bits of the bytes that are no digits.
 #[inline(always)]
+fn no_digits(chunk: [u8; 8]) -> u64 {
+    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    // A digit becomes its value, anything else 10 or more; adding 0x76 lifts that to the high bit.
+    let values = u64::from_le_bytes(chunk) ^ 0x3030_3030_3030_3030;
+    (((values & LOW) + 0x7676_7676_7676_7676) | values) & !LOW
+}
+
+/// The high bit of each byte as one of eight bits.
+#[inline(always)]
+fn one_bit_a_byte(high_bits: u64) -> u64 {
+    (high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// The offset of the first byte from `at` on that is no digit.
 fn digits(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let others = no_digits(*chunk);
+        if others != 0 {
+            return at + (others.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
     while byte(bytes, at).is_ascii_digit() {
         at += 1;
     }
@@ -242,8 +316,10 @@ fn digits(bytes: &[u8], mut at: usize) -> usize {
 }
 
 fn some_digits(bytes: &[u8], at: usize) -> Scanned<usize> {
-    let end = digits(bytes, at);
-    if end > at { Ok(end) } else { Err(malformed(at)) }
+    if !byte(bytes, at).is_ascii_digit() {
+        return Err(malformed(at));
+    }
+    Ok(digits(bytes, at + 1))
 }
 
 /// Checks the string whose opening quote stands at `at`: no raw control character, no unknown escape.
@@ -253,67 +329,69 @@ pub(super) fn string(bytes: &[u8], at: usize) -> Scanned<usize> {
     let mut at = at + 1;
     loop {
         at = text::plain(bytes, at);
-        match byte(bytes, at) {
-            b'"' => return Ok(at + 1),
-            b'\\' => at = escape(bytes, at)?,
-            _ => return Err(malformed(at)),
+        if byte(bytes, at) == b'"' {
+            return Ok(at + 1);
+        }
+        // What follows an escape is often another one.
+        at = escape(bytes, at)?;
+        while byte(bytes, at) == b'\\' {
+            at = escape(bytes, at)?;
         }
     }
 }
 
+/// Checks the escape that should begin at `at`.
+#[inline(always)]
 fn escape(bytes: &[u8], at: usize) -> Scanned<usize> {
-    match byte(bytes, at + 1) {
-        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(at + 2),
-        b'u' => {
-            let hex = slice(bytes, at + 2, at + 6);
-            if hex.len() == 4 && hex.iter().all(u8::is_ascii_hexdigit) {
-                Ok(at + 6)
-            } else {
-                Err(malformed(at))
-            }
-        }
+    let escaped = byte(bytes, at + 1);
+    if byte(bytes, at) == b'\\' && escaped == b'u' && text::hex(bytes, at + 2).is_some() {
+        return Ok(at + 6);
+    }
+    match (byte(bytes, at), escaped) {
+        (b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
         _ => Err(malformed(at)),
     }
 }
 
 /// No token of JSON can stand here.
+#[cold]
 pub(super) fn malformed(at: usize) -> SyntaxError {
     SyntaxError::Malformed { at }
 }
 
-/// The containers around the place being read: one bit a level says which kind.
+/// The containers around the place being read.
 struct Nest {
+    /// The bracket that opened the innermost; it means nothing outside of the value that is read.
+    innermost: u8,
+    /// Which of them are objects, one bit a level, the innermost lowest.
     objects: u128,
     depth: usize,
-    floor: usize,
 }
 
 impl Nest {
     fn inside(level: usize) -> Self {
         Self {
+            innermost: 0,
             objects: 0,
             depth: level,
-            floor: level,
         }
     }
 
+    #[inline(always)]
     fn open(&mut self, open: u8, at: usize) -> Scanned<()> {
         if self.depth >= MAX_DEPTH {
             return Err(SyntaxError::TooDeep { at });
         }
         self.depth += 1;
         self.objects = self.objects << 1 | u128::from(open == b'{');
+        self.innermost = open;
         Ok(())
     }
 
+    #[inline(always)]
     fn close(&mut self) {
         self.depth -= 1;
         self.objects >>= 1;
-    }
-
-    /// The bracket that opened the innermost container, none outside of the value that is read.
-    #[inline(always)]
-    fn innermost(&self) -> Option<u8> {
-        (self.depth > self.floor).then_some(if self.objects & 1 == 1 { b'{' } else { b'[' })
+        self.innermost = if self.objects & 1 == 1 { b'{' } else { b'[' };
     }
 }

@@ -50,54 +50,14 @@ pub(super) fn plain(bytes: &[u8], mut at: usize) -> usize {
 
 /// The code points of a checked string's content.
 #[derive(Debug, Clone)]
-pub(super) struct Points<'a> {
+struct Points<'a> {
     content: &'a [u8],
     at: usize,
 }
 
 impl<'a> Points<'a> {
-    pub(super) fn of(content: &'a [u8]) -> Self {
+    fn of(content: &'a [u8]) -> Self {
         Self { content, at: 0 }
-    }
-
-    /// The code point that an escape stands for, and the offset behind it.
-    fn escape(&self) -> (u32, usize) {
-        let simple = |c: u8| (u32::from(c), self.at + 2);
-        match byte(self.content, self.at + 1) {
-            b'b' => simple(8),
-            b'f' => simple(12),
-            b'n' => simple(b'\n'),
-            b'r' => simple(b'\r'),
-            b't' => simple(b'\t'),
-            b'u' => self.unit(),
-            other => simple(other),
-        }
-    }
-
-    /// A `\u` escape: with the one behind it where the two are a pair.
-    fn unit(&self) -> (u32, usize) {
-        let (first, end) = (hex(self.content, self.at + 2), self.at + 6);
-        if (0xD800..0xDC00).contains(&first) && slice(self.content, end, end + 2) == b"\\u" {
-            let second = hex(self.content, end + 2);
-            if (0xDC00..0xE000).contains(&second) {
-                return (0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00), end + 6);
-            }
-        }
-        (first, end)
-    }
-
-    /// A character of more than one byte; the content is known to be UTF-8.
-    fn multibyte(&self, lead: u8) -> (u32, usize) {
-        let tail = |n: usize| u32::from(byte(self.content, self.at + n) & 0x3F);
-        let lead = u32::from(lead);
-        match lead {
-            0xF0.. => {
-                let point = (lead & 0x07) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3);
-                (point, self.at + 4)
-            }
-            0xE0.. => ((lead & 0x0F) << 12 | tail(1) << 6 | tail(2), self.at + 3),
-            _ => ((lead & 0x1F) << 6 | tail(1), self.at + 2),
-        }
     }
 }
 
@@ -106,25 +66,84 @@ impl Iterator for Points<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<u32> {
-        let (point, end) = match *self.content.get(self.at)? {
-            b'\\' => self.escape(),
-            ascii @ 0..0x80 => (u32::from(ascii), self.at + 1),
-            lead => self.multibyte(lead),
-        };
+        if self.at >= self.content.len() {
+            return None;
+        }
+        let (point, end) = point(self.content, self.at);
         self.at = end;
         Some(point)
     }
 }
 
-fn hex(bytes: &[u8], at: usize) -> u32 {
-    slice(bytes, at, at + 4).iter().fold(0, |number, &digit| {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            _ => (digit | 0x20).wrapping_sub(b'a').wrapping_add(10),
-        };
-        number << 4 | u32::from(value)
-    })
+/// The code point that begins at `at`, and the offset behind it.
+#[inline(always)]
+fn point(content: &[u8], at: usize) -> (u32, usize) {
+    let tail = |n: usize| u32::from(byte(content, at + n) & 0x3F);
+    match u32::from(byte(content, at)) {
+        0x5C => escape(content, at),
+        ascii @ 0..0x80 => (ascii, at + 1),
+        lead @ 0xF0.. => (
+            (lead & 0x07) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3),
+            at + 4,
+        ),
+        lead @ 0xE0.. => ((lead & 0x0F) << 12 | tail(1) << 6 | tail(2), at + 3),
+        lead => ((lead & 0x1F) << 6 | tail(1), at + 2),
+    }
 }
+
+/// The code point that an escape stands for: two `\u` that are a pair are one.
+#[inline(always)]
+fn escape(content: &[u8], at: usize) -> (u32, usize) {
+    let simple = match byte(content, at + 1) {
+        b'u' => return unit(content, at),
+        b'b' => 8,
+        b'f' => 12,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        other => other,
+    };
+    (u32::from(simple), at + 2)
+}
+
+#[inline(always)]
+fn unit(content: &[u8], at: usize) -> (u32, usize) {
+    let unit = |at| hex(content, at).unwrap_or(REPLACEMENT);
+    let (first, end) = (unit(at + 2), at + 6);
+    if (0xD800..0xDC00).contains(&first) && slice(content, end, end + 2) == b"\\u" {
+        let second = unit(end + 2);
+        if (0xDC00..0xE000).contains(&second) {
+            return (0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00), end + 6);
+        }
+    }
+    (first, end)
+}
+
+/// The number that four hexadecimal digits at `at` spell.
+#[inline(always)]
+pub(super) fn hex(bytes: &[u8], at: usize) -> Option<u32> {
+    let &[a, b, c, d] = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>)?;
+    let [a, b, c, d] = [a, b, c, d].map(|digit| HEX_DIGITS.get(usize::from(digit)).copied().unwrap_or(0xFF));
+    let number = u32::from(a) << 12 | u32::from(b) << 8 | u32::from(c) << 4 | u32::from(d);
+    (a | b | c | d < 16).then_some(number)
+}
+
+/// What each byte is worth as a hexadecimal digit; 0xFF where it is none.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated when it is compiled, where a mistake would not compile"
+)]
+const HEX_DIGITS: [u8; 256] = {
+    let mut digits = [0xFF; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if let Some(digit) = char::to_digit(byte as u8 as char, 16) {
+            digits[byte] = digit as u8;
+        }
+        byte += 1;
+    }
+    digits
+};
 
 fn is_surrogate(point: u32) -> bool {
     (0xD800..0xE000).contains(&point)
@@ -138,11 +157,29 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 /// Whether a reply's content is an echo of the base's: the same, or U+FFFD where the base holds half a
 /// surrogate pair.
 pub(super) fn echoes(base: &[u8], reply: &[u8]) -> bool {
-    let mut reply = Points::of(reply);
-    Points::of(base).all(|point| match reply.next() {
-        Some(other) => point == other || (is_surrogate(point) && other == REPLACEMENT),
-        None => false,
-    }) && reply.next().is_none()
+    let (mut b, mut r) = (0, 0);
+    while b < base.len() && r < reply.len() {
+        let (ours, theirs) = (byte(base, b), byte(reply, r));
+        if ours == theirs && ours != b'\\' {
+            (b, r) = (b + 1, r + 1);
+            continue;
+        }
+        // Bytes may be the same up to the middle of two characters that aren't.
+        if is_continuation(ours) || is_continuation(theirs) {
+            return false;
+        }
+        let ((ours, b_end), (theirs, r_end)) = (point(base, b), point(reply, r));
+        if ours != theirs && !(is_surrogate(ours) && theirs == REPLACEMENT) {
+            return false;
+        }
+        (b, r) = (b_end, r_end);
+    }
+    b == base.len() && r == reply.len()
+}
+
+/// Whether a byte of UTF-8 is not the first of its character.
+fn is_continuation(byte: u8) -> bool {
+    byte & 0xC0 == 0x80
 }
 
 /// The order of two contents by their code points.
@@ -184,6 +221,7 @@ pub(super) fn decode(content: &[u8]) -> Cow<'_, str> {
     Points::of(content).map(character).collect()
 }
 
-fn escaped(content: &[u8]) -> bool {
+/// Whether a content has escapes.
+pub(super) fn escaped(content: &[u8]) -> bool {
     memchr::memchr(b'\\', content).is_some()
 }

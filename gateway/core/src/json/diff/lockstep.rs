@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::echoes::Echoes;
 use super::edits::Edit;
 use super::run::Run;
-use crate::json::read::{At, Source, content};
+use crate::json::read::{At, Source};
 use crate::json::scan::{self, byte, slice};
 use crate::json::text::{self, Letters};
 use crate::json::{SyntaxError, number};
@@ -105,7 +105,7 @@ impl<'a> Lockstep<'a> {
 
     fn container(&mut self, b: At, r: usize, place: Place) -> Scanned<Ends> {
         let end = self.base.end(b);
-        if self.is_run(b.pos, end.pos, r) {
+        if self.is_same(b, end, r) {
             let reply = r + (end.pos - b.pos);
             return Ok(Ends { base: end, reply });
         }
@@ -137,13 +137,14 @@ impl<'a> Lockstep<'a> {
     fn strings(&mut self, b: At, r: usize) -> Scanned<Ends> {
         let end = self.base.string_end(b.pos);
         let base = At { pos: end, ..b };
-        if self.is_run(b.pos, end, r) {
-            let reply = r + (end - b.pos);
+        let ours = self.base.slice(b.pos, end);
+        if slice(self.reply, r, r + ours.len()) == ours {
+            let reply = r + ours.len();
             return Ok(Ends { base, reply });
         }
         let reply = scan::string(self.reply, r)?;
         let (ours, theirs) = (
-            content(self.base.bytes, b.pos),
+            self.base.slice(b.pos + 1, end - 1),
             slice(self.reply, r + 1, reply - 1),
         );
         let unedited = match self.likeness {
@@ -157,9 +158,15 @@ impl<'a> Lockstep<'a> {
     }
 
     fn numbers(&mut self, b: At, r: usize) -> Scanned<Ends> {
-        let end = self.base.scalar_end(b.pos);
         let reply = scan::number(self.reply, r)?;
-        if !number::same(self.base.slice(b.pos, end), slice(self.reply, r, reply)) {
+        let theirs = slice(self.reply, r, reply);
+        let end = b.pos + theirs.len();
+        if self.base.slice(b.pos, end) == theirs && !self.base.is_scalar_at(end) {
+            let base = At { pos: end, ..b };
+            return Ok(Ends { base, reply });
+        }
+        let end = self.base.scalar_end(b.pos);
+        if !number::same(self.base.slice(b.pos, end), theirs) {
             self.push(Edit::new((b.pos, end), (r, reply)));
         }
         let base = At { pos: end, ..b };
@@ -194,8 +201,13 @@ impl<'a> Lockstep<'a> {
         }
     }
 
-    fn is_run(&mut self, b: usize, end: usize, r: usize) -> bool {
-        self.run.covers(self.base.bytes, self.reply, (b, end), r)
+    /// Whether the base's container stands in the reply at `r`, byte for byte.
+    fn is_same(&mut self, b: At, end: At, r: usize) -> bool {
+        if self.base.is_long(b) {
+            return self.run.covers(self.base.bytes, self.reply, (b.pos, end.pos), r);
+        }
+        let ours = self.base.slice(b.pos, end.pos);
+        slice(self.reply, r, r + ours.len()) == ours
     }
 
     pub(super) fn push(&mut self, edit: Edit) {

@@ -36,11 +36,12 @@ impl Lockstep<'_> {
                 Step::Close(at) => return Ok(at + 1),
                 Step::Child(at) => at,
             };
-            let key = scan::key(self.reply, at)?;
-            let end = match table.find(self.base, slice(self.reply, at + 1, key.end - 1)) {
-                Some(member) => self.member(table, member, key.value, place)?,
+            let key_end = scan::key(self.reply, at)?;
+            let value = scan::colon(self.reply, key_end)?;
+            let end = match table.find(self.base, slice(self.reply, at + 1, key_end - 1)) {
+                Some(member) => self.member(table, member, value, place)?,
                 None => {
-                    let end = scan::value(self.reply, key.value, place.level + 1, &mut ())?;
+                    let end = scan::value(self.reply, value, place.level + 1, &mut ())?;
                     self.fresh.push(self.edits.len());
                     self.push(Edit::new((table.close(), table.close()), (at, end)));
                     end

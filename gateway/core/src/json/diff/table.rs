@@ -3,16 +3,21 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use crate::json::read::{At, Source, content};
+use crate::json::read::{At, Source};
 use crate::json::scan::Step;
 use crate::json::text::{self, Letters};
+
+/// An object of more members than this gets its keys sorted to see whether one is repeated.
+const FEW: usize = 24;
 
 /// The members of one object of the base.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     members: Vec<Member>,
-    /// The last member of each key, by [`order`].
+    /// The last member of each key, by [`order`]; empty until somebody asks.
     sorted: Vec<u32>,
+    /// How many different keys there are.
+    distinct: usize,
     letters: Option<Letters>,
     close: usize,
     visit: u64,
@@ -22,45 +27,69 @@ pub(super) struct Table {
 
 #[derive(Debug)]
 struct Member {
-    key: u32,
+    /// Where the key's content begins and ends.
+    key: Range<u32>,
     value: u32,
     next: u32,
     edits: Range<u32>,
     /// The last visit of this object during which a reply named this member.
     visit: u64,
+    /// Different in keys that begin differently or are of different lengths; none if the key has escapes.
+    print: Option<u64>,
 }
 
 impl Table {
     /// Reads the members of the object at a place.
     pub(super) fn read(&mut self, base: Source<'_>, at: At, letters: Letters) {
         self.members.clear();
+        self.sorted.clear();
         self.letters = Some(letters);
         self.visit = 0;
         let mut step = base.first(at);
         while let Step::Child(key) = step {
-            let (_, value) = base.member(key);
+            let (end, value) = base.member(key);
             self.members.push(Member {
-                key: key.pos as u32,
+                key: key.pos as u32 + 1..end as u32 - 1,
                 value: value.pos as u32,
                 next: value.next as u32,
                 edits: 0..0,
                 visit: 0,
+                print: print(base.slice(key.pos + 1, end - 1)),
             });
             step = base.following(base.end(value));
         }
         if let Step::Close(close) = step {
             self.close = close.pos;
         }
-        self.sort(base, letters);
+        self.distinct = self.members.len();
+        if !self.is_clearly_distinct() {
+            self.sort(base);
+            self.distinct = self.sorted.len();
+        }
     }
 
-    fn sort(&mut self, base: Source<'_>, letters: Letters) {
+    /// Whether no key can be a repeated one, as far as can be told without reading them.
+    fn is_clearly_distinct(&self) -> bool {
+        if self.members.len() > FEW {
+            return false;
+        }
+        let mut rest = self.members.as_slice();
+        while let [first, others @ ..] = rest {
+            if first.print.is_none() || others.iter().any(|other| other.print == first.print) {
+                return false;
+            }
+            rest = others;
+        }
+        true
+    }
+
+    fn sort(&mut self, base: Source<'_>) {
+        let letters = self.letters.unwrap_or(Letters::Exact);
         let key = |&member: &u32| {
             self.members
                 .get(member as usize)
                 .map_or(&[][..], |m| m.name(base))
         };
-        self.sorted.clear();
         self.sorted.extend(0..self.members.len() as u32);
         self.sorted
             .sort_by(|a, b| order(key(a), key(b), letters).then(b.cmp(a)));
@@ -78,8 +107,8 @@ impl Table {
     /// The member that a key of a reply means: the last of that very key, else one whose key is alike.
     ///
     /// Where several are alike the one with dashes is meant: koipy's newer releases spell so.
-    pub(super) fn find(&self, base: Source<'_>, name: &[u8]) -> Option<usize> {
-        let unique = self.sorted.len() == self.members.len();
+    pub(super) fn find(&mut self, base: Source<'_>, name: &[u8]) -> Option<usize> {
+        let unique = self.distinct == self.members.len();
         if unique
             && self
                 .members
@@ -87,6 +116,18 @@ impl Table {
                 .is_some_and(|m| text::same(m.name(base), name))
         {
             return Some(self.expected);
+        }
+        if self.sorted.is_empty() {
+            // A few keys without escapes: what looks the same is soon found, or isn't there.
+            let name_print = print(name);
+            let found = self
+                .members
+                .iter()
+                .position(|m| m.print == name_print && text::same(m.name(base), name));
+            if found.is_some() {
+                return found;
+            }
+            self.sort(base);
         }
         let letters = self.letters.unwrap_or(Letters::Exact);
         let key = |&member: &u32| {
@@ -137,7 +178,7 @@ impl Table {
 
     /// Whether there is a key that the reply has not named.
     pub(super) fn is_left_out(&self) -> bool {
-        self.seen < self.sorted.len()
+        self.seen < self.distinct
     }
 
     /// The offset of the object's closing bracket.
@@ -148,8 +189,17 @@ impl Table {
 
 impl Member {
     fn name<'a>(&self, base: Source<'a>) -> &'a [u8] {
-        content(base.bytes, self.key as usize)
+        base.slice(self.key.start as usize, self.key.end as usize)
     }
+}
+
+/// Tells keys apart by their first bytes and their length.
+fn print(name: &[u8]) -> Option<u64> {
+    let mut print = name.len() as u64;
+    for &byte in name.iter().take(7) {
+        print = print << 8 | u64::from(byte);
+    }
+    (!text::escaped(name)).then_some(print)
 }
 
 /// Keys that are alike stand together, each in its exact place among them.
