@@ -14,27 +14,33 @@ use super::{SheetError, go_on};
 /// The largest photo that Telegram takes, in bytes: 10 MB, in the smaller meaning of the word.
 pub(super) const MAX_PNG: usize = 10_000_000;
 
+/// From which share on a sheet is worth the slow compression, which saves about a third of a photo.
+const NEARLY: f64 = 0.7;
+
 /// The most times that a sheet is scaled down: each takes off 5 % of both sides or more.
 const MAX_SCALED: usize = 40;
 
-/// Encodes the sheet: fast, as most sheets are tables, far from 10 MB; else in less space; else scaled down
-/// until it fits.
+/// Encodes the sheet: fast, as most sheets are tables, far from 10 MB; slower where that may be enough; else
+/// scaled down until it fits.
 pub(super) fn within_limit(canvas: &RgbImage, stop: &AtomicBool) -> Result<Bytes, SheetError> {
-    for compression in [Compression::Fast, Compression::Balanced] {
-        if let Encoded::Whole(png) = encode(canvas, compression, stop)? {
-            return Ok(png);
-        }
+    let mut share = match encode(canvas, Compression::Fast, stop)? {
+        Encoded::Whole(png) => return Ok(png),
+        Encoded::Part(share) => share,
+    };
+    if share > NEARLY
+        && let Encoded::Whole(png) = encode(canvas, Compression::Balanced, stop)?
+    {
+        return Ok(png);
     }
     let mut factor = 1.0;
-    let mut share = 1.0_f64;
     for _ in 0..MAX_SCALED {
         // The bytes go by the area, if all of it is alike.
         factor *= share.sqrt().min(0.95);
         let size = Size::from(canvas.dimensions()).scaled(factor);
         let smaller = imageops::thumbnail(canvas, size.width, size.height);
-        match encode(&smaller, Compression::Balanced, stop)? {
+        match encode(&smaller, Compression::Fast, stop)? {
             Encoded::Whole(png) => return Ok(png),
-            Encoded::Part(done) => share = done,
+            Encoded::Part(less) => share = less,
         }
     }
     Err(SheetError::TooLarge)
