@@ -4,28 +4,47 @@
 //! which is bridged. `[log]` of the configuration alone decides: `RUST_LOG` is not read, so that a forgotten
 //! variable never changes what a gateway tells about its users.
 
-use std::io;
+use std::io::{self, BufWriter};
 
 use anstream::{AutoStream, ColorChoice};
 use koigate_core::plan::{Log, LogFormat, LogLevel};
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+/// The most lines that wait to be written. More are dropped: a log that nobody reads must not hold up a hook.
+const WAITING: usize = 8192;
+
+/// The log's writer. Dropping it writes what waits, within a second; what is logged after that is lost.
+#[must_use = "lines that still wait are lost with the process"]
+pub struct Writer {
+    _guard: WorkerGuard,
+}
+
 /// Starts the log of this process; everything logged before is lost.
+///
+/// Lines are written by a thread of their own, as many at once as are there: a system call a line on the hook's own
+/// thread costs a quarter of a hook, and one that blocks would stop it.
 ///
 /// # Errors
 ///
 /// Fails where the process has a log already.
-pub fn start(log: Log) -> Result<(), TryInitError> {
+pub fn start(log: Log) -> Result<Writer, TryInitError> {
     let colours = match AutoStream::choice(&io::stderr()) {
         ColorChoice::Never => Colours::Off,
         _ => Colours::On,
     };
-    subscriber(log, colours, io::stderr).try_init()
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING)
+        .thread_name("log")
+        .finish(BufWriter::new(io::stderr()));
+    subscriber(log, colours, writer).try_init()?;
+    Ok(Writer { _guard: guard })
 }
 
 /// Whether lines are coloured.

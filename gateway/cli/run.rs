@@ -18,7 +18,7 @@ use super::{load, runtime, whole};
 pub(crate) fn run(args: RunArgs) -> Result<(), CommandError> {
     let path = locate(args.config, Path::exists)?;
     let plan = load(&path)?.plan;
-    logging::start(plan.log)?;
+    let _log = logging::start(plan.log)?;
     runtime(plan.server.threads)?.block_on(async {
         // Before the first address is bound, so that no signal finds the default action.
         let stops = Stops::signals().map_err(CommandError::System)?;

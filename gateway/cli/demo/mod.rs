@@ -58,7 +58,7 @@ async fn perform(services: &[Service], args: &DemoArgs) -> Result<(), CommandErr
         (Ports::Usual, Some(signals))
     };
     let site = Site::new()?;
-    let (gateway, sides) = site.gateway(services, ports)?;
+    let (gateway, sides, _log) = site.gateway(services, ports)?;
     let (tell, told) = Stops::told();
     let show = async {
         let shown = play(&site, services, sides, stay).await;

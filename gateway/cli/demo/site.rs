@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use koigate::assembly::{Gateway, StartError};
-use koigate::logging;
+use koigate::logging::{self, Writer};
 
 use super::services::Service;
 use crate::cli::error::CommandError;
@@ -90,7 +90,7 @@ impl Site {
         &self,
         services: &[Service],
         ports: Ports,
-    ) -> Result<(Gateway, Sides), CommandError> {
+    ) -> Result<(Gateway, Sides, Writer), CommandError> {
         match ports {
             Ports::Usual => match self.bind(services, USUAL) {
                 Err(CommandError::Start(StartError::Bind(_))) => self.bind(services, free()?),
@@ -100,13 +100,13 @@ impl Site {
         }
     }
 
-    fn bind(&self, services: &[Service], sides: Sides) -> Result<(Gateway, Sides), CommandError> {
+    fn bind(&self, services: &[Service], sides: Sides) -> Result<(Gateway, Sides, Writer), CommandError> {
         let path = self.keep("koigate.toml", fill(services, sides).as_bytes())?;
         let plan = load(&path)?.plan;
         let log = plan.log;
         let gateway = Gateway::bind(plan)?;
-        logging::start(log)?;
-        Ok((gateway, sides))
+        let log = logging::start(log)?;
+        Ok((gateway, sides, log))
     }
 }
 

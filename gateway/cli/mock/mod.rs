@@ -42,7 +42,7 @@ const MAX_BODY: usize = 64 << 20;
 ///
 /// The address can't be listened on, or a hook was in flight when it was told to stop a second time.
 pub(crate) fn run(args: MockArgs) -> Result<(), CommandError> {
-    logging::start(Log {
+    let _log = logging::start(Log {
         format: LogFormat::Text,
         level: LogLevel::Info,
     })?;
