@@ -3,6 +3,8 @@
 #[path = "../../../gateway/core/tests/json/tree.rs"]
 pub mod tree;
 
+pub mod hook;
+
 use bytes::Bytes;
 use koigate_core::json::Document;
 use koigate_core::json::diff::{Echoes, Edits, diff};
