@@ -10,5 +10,6 @@
 )]
 
 mod commands;
+mod docs;
 #[allow(dead_code, reason = "the suites that use the rest come one by one")]
 mod support;
