@@ -6,15 +6,16 @@ use koigate_config::describe;
 
 use super::args::CheckArgs;
 use super::error::CommandError;
-use super::load;
+use super::{load, print};
 
-/// Prints the plan on standard output, or every problem on standard error.
+/// Prints the plan on standard output, and the warnings or every problem on standard error.
 ///
 /// # Errors
 ///
 /// `run` would not start with it, or nobody reads standard output.
 pub(crate) fn check(args: &CheckArgs) -> Result<(), CommandError> {
     let loaded = load(&args.file)?;
+    print(&loaded.warnings);
     write!(anstream::stdout(), "{}", describe(&loaded.plan))?;
     Ok(())
 }

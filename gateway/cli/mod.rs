@@ -15,26 +15,19 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::error::CommandError;
 
-/// Reads a configuration, and prints to standard error what its author should know: every problem, or the
-/// warnings.
+/// Reads a configuration. Every problem is printed to standard error; the warnings are the caller's to show.
 ///
 /// # Errors
 ///
 /// It has a problem.
 pub(crate) fn load(path: &Path) -> Result<Loaded, CommandError> {
-    match koigate_config::load(path, &Process) {
-        Ok(loaded) => {
-            print(&loaded.warnings);
-            Ok(loaded)
+    koigate_config::load(path, &Process).map_err(|report| {
+        print(&report);
+        CommandError::Unusable {
+            path: path.to_owned(),
+            problems: report.findings().len(),
         }
-        Err(report) => {
-            print(&report);
-            Err(CommandError::Unusable {
-                path: path.to_owned(),
-                problems: report.findings().len(),
-            })
-        }
-    }
+    })
 }
 
 /// A runtime with so many threads, or with one a core for 0.
@@ -62,7 +55,8 @@ pub(crate) fn whole(ended: Ended) -> Result<(), CommandError> {
     }
 }
 
-fn print(report: &Report) {
+/// Prints what was found in a file to standard error, each with its line.
+pub(crate) fn print(report: &Report) {
     if !report.is_empty() {
         // anstream takes the colours out again where there is no terminal.
         anstream::eprintln!("{}", report.render(Color::Always));
