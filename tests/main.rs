@@ -9,7 +9,19 @@
     reason = "a test fails by panicking, and what is written for tests alone is a test too"
 )]
 
+mod support;
+
+mod answers;
+mod chains;
 mod commands;
 mod docs;
-#[allow(dead_code, reason = "the suites that use the rest come one by one")]
-mod support;
+mod edges;
+mod faults;
+mod limits;
+mod logs;
+mod metrics;
+mod oddities;
+mod requests;
+mod timing;
+mod tls;
+mod verdicts;

@@ -11,6 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 use super::python::{self, Value};
 use super::reply::{self, Reply};
@@ -36,8 +37,7 @@ pub(crate) struct Told {
     name: String,
     url: String,
     settings: String,
-    greeting: Option<Script>,
-    answer: Arc<Answer>,
+    does: Behaviour,
 }
 
 type Answer = dyn Fn(&Request) -> Script + Send + Sync;
@@ -67,8 +67,11 @@ pub(crate) fn backend(name: &str) -> Told {
         name: name.to_owned(),
         url: "http://{address}/{hook}".to_owned(),
         settings: String::new(),
-        greeting: None,
-        answer: Arc::new(|_| reply::no_content().into()),
+        does: Behaviour {
+            tls: None,
+            greeting: None,
+            answer: Arc::new(|_| reply::no_content().into()),
+        },
     }
 }
 
@@ -86,14 +89,14 @@ impl Told {
         mut self,
         answer: impl Fn(&Request) -> S + Send + Sync + 'static,
     ) -> Self {
-        self.answer = Arc::new(move |request| answer(request).into());
+        self.does.answer = Arc::new(move |request| answer(request).into());
         self
     }
 
     /// Answers hooks of this name so, and all others as told before.
     pub(crate) fn on(mut self, hook: &str, script: impl Into<Script>) -> Self {
-        let (hook, script, otherwise) = (hook.to_owned(), script.into(), self.answer);
-        self.answer = Arc::new(move |request| {
+        let (hook, script, otherwise) = (hook.to_owned(), script.into(), self.does.answer);
+        self.does.answer = Arc::new(move |request| {
             if request.hook() == hook {
                 script.clone()
             } else {
@@ -113,6 +116,14 @@ impl Told {
         self.echoes_as(python::Spelling::Python, edit)
     }
 
+    /// Gives the whole document back with one place set to this.
+    pub(crate) fn sets(self, pointer: &'static str, value: impl Into<Value>) -> Self {
+        let value = value.into();
+        self.echoes(move |document| {
+            document.set(pointer, value.clone());
+        })
+    }
+
     /// Gives the whole document back, with this changed, as another language spells it.
     pub(crate) fn echoes_as(
         self,
@@ -126,9 +137,15 @@ impl Told {
         })
     }
 
+    /// Speaks TLS with this certificate.
+    pub(crate) fn secured(mut self, tls: TlsAcceptor) -> Self {
+        self.does.tls = Some(tls);
+        self
+    }
+
     /// Begins to talk as soon as a connection is accepted, before any request is read.
     pub(crate) fn greets(mut self, script: impl Into<Script>) -> Self {
-        self.greeting = Some(script.into());
+        self.does.greeting = Some(script.into());
         self
     }
 
@@ -192,13 +209,7 @@ impl Told {
             accepting: None,
             queue: Vec::new(),
         };
-        (
-            Behaviour {
-                greeting: self.greeting,
-                answer: self.answer,
-            },
-            backend,
-        )
+        (self.does, backend)
     }
 }
 
@@ -296,6 +307,7 @@ impl Request {
 // === what a backend does ===
 
 struct Behaviour {
+    tls: Option<TlsAcceptor>,
     greeting: Option<Script>,
     answer: Arc<Answer>,
 }
@@ -309,15 +321,27 @@ async fn accept(listener: TcpListener, behaviour: Arc<Behaviour>, seen: Arc<Seen
         seen.open.fetch_add(1, Ordering::SeqCst);
         let (behaviour, seen) = (Arc::clone(&behaviour), Arc::clone(&seen));
         conversations.spawn(async move {
-            let mut wire = Wire::new(stream);
-            // An error is a peer that has gone: nothing that a backend would care about.
-            match converse(&mut wire, &behaviour, &seen).await {
-                Ok(Ending::Reset) => wire.reset(),
-                _ => drop(wire),
-            }
+            serve(stream, &behaviour, &seen).await;
             seen.open.fetch_sub(1, Ordering::SeqCst);
         });
         while conversations.try_join_next().is_some() {}
+    }
+}
+
+/// One connection from its first byte to its last. An error is a peer that has gone: nothing that a backend
+/// would care about.
+async fn serve(stream: TcpStream, behaviour: &Behaviour, seen: &Seen) {
+    let mut wire = match &behaviour.tls {
+        None => Wire::new(stream),
+        Some(tls) => match tls.accept(stream).await {
+            Ok(stream) => Wire::new(stream),
+            Err(_) => return,
+        },
+    };
+    match converse(&mut wire, behaviour, seen).await {
+        Ok(Ending::Reset) => wire.reset(),
+        // A TLS connection says goodbye before it closes.
+        _ => drop(wire.finish().await),
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) struct Gateway {
 #[derive(Default)]
 pub(crate) struct Setup {
     server: String,
+    admin: Option<SocketAddr>,
     log: String,
     defaults: String,
     tables: String,
@@ -148,6 +149,34 @@ impl Setup {
         gateway
     }
 
+    /// Starts a program that logs too little to say where it listens, on two ports that were free just before.
+    pub(crate) async fn starts_silently(mut self) -> Gateway {
+        let free = || std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let (hooks, admin) = (free().expect("a free port"), free().expect("a free port"));
+        self.server += &format!("listen = '{hooks}'\n");
+        self.admin = Some(admin);
+        let config = self.write();
+        let (child, log) = spawn(&config, &self.environment);
+        let gateway = Gateway {
+            child,
+            log,
+            config,
+            hooks,
+            admin,
+        };
+        let begun = Instant::now();
+        while tokio::net::TcpStream::connect(admin).await.is_err() {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "not listening:\n{}",
+                gateway.log().join("\n")
+            );
+            sleep(Duration::from_millis(5)).await;
+        }
+        gateway.is_ready().await;
+        gateway
+    }
+
     /// Starts the program with a configuration that can't work and waits for its end: code and log.
     pub(crate) async fn fails(self) -> (Option<i32>, Vec<String>) {
         let config = self.write();
@@ -166,10 +195,14 @@ impl Setup {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("gateway-{}-{count}.toml", std::process::id());
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let (listen, admin) = (
-            "listen = \"127.0.0.1:0\"\n",
-            "[admin]\nlisten = \"127.0.0.1:0\"\n",
-        );
+        let listen = if self.server.contains("listen") {
+            ""
+        } else {
+            "listen = \"127.0.0.1:0\"\n"
+        };
+        let admin = self
+            .admin
+            .map_or_else(|| "127.0.0.1:0".to_owned(), |address| address.to_string());
         let Self {
             server,
             log,
@@ -177,8 +210,9 @@ impl Setup {
             tables,
             ..
         } = self;
-        let listen = if server.contains("listen") { "" } else { listen };
-        let text = format!("[server]\n{listen}{server}{admin}[log]\n{log}[defaults]\n{defaults}{tables}");
+        let text = format!(
+            "[server]\n{listen}{server}[admin]\nlisten = \"{admin}\"\n[log]\n{log}[defaults]\n{defaults}{tables}"
+        );
         fs::write(&path, text).expect("cargo's folder for temporary files");
         path
     }
@@ -236,7 +270,7 @@ impl Gateway {
                 "{series} is {value}, not {expected}:\n{}",
                 metrics.text
             );
-            sleep(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(25)).await;
         }
     }
 
@@ -310,6 +344,12 @@ impl Gateway {
             .count()
     }
 
+    /// What the kernel says of the process.
+    pub(crate) fn process_status(&self) -> String {
+        let file = format!("/proc/{}/status", self.child.id().expect("it runs"));
+        fs::read_to_string(file).expect("a process of ours under Linux")
+    }
+
     async fn is_ready(&self) {
         let begun = Instant::now();
         while self.admin("/readyz").await.status != 200 {
@@ -363,7 +403,7 @@ impl Starting {
 }
 
 /// The first address of 127.0.0.1 in a line of the log, in whatever format.
-fn address_in(line: &str) -> Option<SocketAddr> {
+pub(crate) fn address_in(line: &str) -> Option<SocketAddr> {
     let from = &line[line.find("127.0.0.1:")?..];
     let end = from
         .find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':')

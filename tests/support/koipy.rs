@@ -171,8 +171,12 @@ fn media_type(response: &Response) -> Option<String> {
 
 fn file_name(response: &Response) -> Option<String> {
     let value = response.header("content-disposition")?;
-    let (_, name) = value.split_once("filename=\"")?;
-    Some(name.split('"').next().unwrap_or_default().to_owned())
+    let (_, name) = value.split_once("filename=")?;
+    let name = match name.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next(),
+        None => name.split(';').next(),
+    };
+    name.map(|name| name.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -8,4 +8,5 @@ pub(crate) mod python;
 pub(crate) mod reply;
 pub(crate) mod scrape;
 pub(crate) mod script;
+pub(crate) mod tls;
 pub(crate) mod wire;

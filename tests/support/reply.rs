@@ -67,7 +67,9 @@ pub(crate) fn file(name: &str, body: impl Into<Bytes>) -> Reply {
 /// The bytes of a picture of one colour.
 pub(crate) fn picture(width: u32, height: u32, colour: [u8; 3], format: image::ImageFormat) -> Bytes {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    image::RgbImage::from_pixel(width, height, image::Rgb(colour))
+    let pixels = colour.repeat(width as usize * height as usize);
+    image::RgbImage::from_raw(width, height, pixels)
+        .expect("three bytes a pixel")
         .write_to(&mut bytes, format)
         .expect("a picture of one colour can be written");
     bytes.into_inner().into()

@@ -47,6 +47,29 @@ impl Metrics {
             .unwrap_or_else(|| panic!("no series {series} in\n{}", self.text))
     }
 
+    /// Every metric of ours that has a series.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.series.keys().map(|series| series.name.as_str()).collect();
+        names.retain(|name| name.starts_with("koigate_"));
+        for name in &mut names {
+            for part in ["_bucket", "_sum", "_count"] {
+                *name = name.strip_suffix(part).unwrap_or(name);
+            }
+        }
+        names.dedup();
+        names
+    }
+
+    /// The lines that name this label's value and are not 0.
+    pub(crate) fn text_about(&self, value: &str) -> String {
+        let value = format!("\"{value}\"");
+        let about = self
+            .text
+            .lines()
+            .filter(|line| line.contains(&value) && !line.ends_with(" 0"));
+        about.collect::<Vec<_>>().join("\n")
+    }
+
     /// The sum over every series of this name that has these labels, written as in [`Metrics::find`].
     pub(crate) fn sum(&self, series: &str) -> f64 {
         let asked = Series::asked_for(series);

@@ -18,7 +18,7 @@ pub(crate) struct Script(Vec<Step>);
 enum Step {
     Send(Bytes),
     Drip(Bytes, Duration),
-    Flood(Bytes),
+    Flood(Bytes, Duration),
     Wait(Duration),
     ReadHead,
     Stall,
@@ -54,9 +54,9 @@ impl Script {
         self.then(Step::Drip(bytes.into(), Duration::from_millis(ms)))
     }
 
-    /// Sends these bytes again and again until the other side is gone.
-    pub(crate) fn floods(self, bytes: impl Into<Bytes>) -> Self {
-        self.then(Step::Flood(bytes.into()))
+    /// Sends these bytes again and again, every so many milliseconds, until the other side is gone.
+    pub(crate) fn floods(self, bytes: impl Into<Bytes>, ms: u64) -> Self {
+        self.then(Step::Flood(bytes.into(), Duration::from_millis(ms)))
     }
 
     /// Does nothing for so many milliseconds.
@@ -106,8 +106,9 @@ impl Script {
             match step {
                 Step::Send(bytes) => wire.write(bytes).await?,
                 Step::Drip(bytes, pause) => wire.drip(bytes, *pause).await?,
-                Step::Flood(bytes) => loop {
+                Step::Flood(bytes, pause) => loop {
                     wire.write(bytes).await?;
+                    sleep(*pause).await;
                 },
                 Step::Wait(pause) => sleep(*pause).await,
                 Step::ReadHead => drop(wire.head().await?),

@@ -165,6 +165,32 @@ pub(crate) fn json(text: impl AsRef<[u8]>) -> Value {
     loads(text.as_ref()).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(text.as_ref())))
 }
 
+/// Asserts that two values are spelled alike by Python: numbers to the digit, keys in order. Names the first
+/// place where they are not, since a document of 2,000 nodes is no message.
+pub(crate) fn assert_same(actual: &Value, expected: &Value) {
+    if let Some(place) = difference(actual, expected) {
+        panic!("not what was expected at {place}");
+    }
+}
+
+fn difference(actual: &Value, expected: &Value) -> Option<String> {
+    match (actual, expected) {
+        (Value::Dict(a), Value::Dict(b)) if actual.keys() == expected.keys() => {
+            let mut pairs = a.iter().zip(b);
+            pairs.find_map(|((key, a), (_, b))| Some(format!("/{key}{}", difference(a, b)?)))
+        }
+        (Value::List(a), Value::List(b)) if a.len() == b.len() => {
+            let mut pairs = a.iter().zip(b).enumerate();
+            pairs.find_map(|(index, (a, b))| Some(format!("/{index}{}", difference(a, b)?)))
+        }
+        _ => {
+            let (a, b) = (actual.dumps(), expected.dumps());
+            let cut = |text: &str| text.chars().take(300).collect::<String>();
+            (a != b).then(|| format!(": {}\n  instead of {}", cut(&a), cut(&b)))
+        }
+    }
+}
+
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
         Self(text.encode_utf16().collect())
@@ -244,6 +270,29 @@ mod tests {
         );
         assert_eq!(document.at("/result/a/2"), &Value::from(9_i64));
         assert_eq!(document.find("/result/b"), None);
+    }
+
+    #[test]
+    fn differences_are_named() {
+        for (a, b, place) in [
+            (r#"{"a": [1, NaN]}"#, r#"{"a": [1, NaN]}"#, None),
+            (
+                r#"{"a": [1, 2]}"#,
+                r#"{"a": [1, 2.0]}"#,
+                Some("/a/1: 2\n  instead of 2.0"),
+            ),
+            (r#"{"a": 1, "b": 2}"#, r#"{"b": 2, "a": 1}"#, Some(": {\"a\": 1")),
+            (r#"[[]]"#, r#"[[1]]"#, Some("/0: []")),
+        ] {
+            let difference = difference(&json(a), &json(b));
+            assert_eq!(difference.is_some(), place.is_some(), "{a} {b}");
+            assert!(
+                difference
+                    .unwrap_or_default()
+                    .starts_with(place.unwrap_or_default()),
+                "{a} {b}"
+            );
+        }
     }
 
     #[test]

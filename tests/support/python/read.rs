@@ -9,83 +9,86 @@ pub(crate) fn loads(bytes: &[u8]) -> Result<Value, String> {
     let mut reader = Reader { text, at: 0 };
     let value = reader.value()?;
     reader.space();
-    match reader.rest() {
-        "" => Ok(value),
-        _ => reader.fails("extra data"),
+    match reader.next() {
+        None => Ok(value),
+        Some(_) => reader.fails("extra data"),
     }
 }
 
+/// Where it stands is always at the start of a character.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Reader<'a> {
-    fn rest(&self) -> &'a str {
-        &self.text[self.at..]
-    }
-
+impl Reader<'_> {
     fn fails<T>(&self, what: &str) -> Result<T, String> {
         Err(format!("{what} at byte {}", self.at))
     }
 
-    fn space(&mut self) {
-        let rest = self.rest();
-        self.at += rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
+    fn next(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
     }
 
-    fn takes(&mut self, token: &str) -> bool {
-        let found = self.rest().starts_with(token);
-        if found {
-            self.at += token.len();
+    fn space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.next() {
+            self.at += 1;
         }
+    }
+
+    fn takes(&mut self, byte: u8) -> bool {
+        let found = self.next() == Some(byte);
+        self.at += usize::from(found);
         found
     }
 
     fn value(&mut self) -> Result<Value, String> {
-        const WORDS: [(&str, Value); 6] = [
-            ("null", Value::None),
-            ("true", Value::Bool(true)),
-            ("false", Value::Bool(false)),
-            ("NaN", Value::Float(f64::NAN)),
-            ("Infinity", Value::Float(f64::INFINITY)),
-            ("-Infinity", Value::Float(f64::NEG_INFINITY)),
-        ];
         self.space();
-        for (word, value) in WORDS {
-            if self.takes(word) {
-                return Ok(value);
-            }
-        }
-        match self.rest().as_bytes().first() {
+        match self.next() {
             Some(b'{') => self.dict(),
             Some(b'[') => self.list(),
             Some(b'"') => self.string().map(Value::Str),
+            Some(b'n') => self.word("null", Value::None),
+            Some(b't') => self.word("true", Value::Bool(true)),
+            Some(b'f') => self.word("false", Value::Bool(false)),
+            Some(b'N') => self.word("NaN", Value::Float(f64::NAN)),
+            Some(b'I') => self.word("Infinity", Value::Float(f64::INFINITY)),
+            Some(b'-') if self.text[self.at..].starts_with("-I") => {
+                self.word("-Infinity", Value::Float(f64::NEG_INFINITY))
+            }
             Some(b'-' | b'0'..=b'9') => self.number(),
             _ => self.fails("expecting value"),
         }
     }
 
+    fn word(&mut self, word: &str, value: Value) -> Result<Value, String> {
+        if !self.text[self.at..].starts_with(word) {
+            return self.fails("expecting value");
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
     fn dict(&mut self) -> Result<Value, String> {
         let mut members = Vec::new();
-        self.takes("{");
+        self.at += 1;
         self.space();
-        if self.takes("}") {
+        if self.takes(b'}') {
             return Ok(Value::Dict(members));
         }
         loop {
             self.space();
             let key = self.string()?;
             self.space();
-            if !self.takes(":") {
+            if !self.takes(b':') {
                 return self.fails("expecting ':'");
             }
             insert(&mut members, key, self.value()?);
             self.space();
-            if self.takes("}") {
+            if self.takes(b'}') {
                 return Ok(Value::Dict(members));
             }
-            if !self.takes(",") {
+            if !self.takes(b',') {
                 return self.fails("expecting ',' or '}'");
             }
         }
@@ -93,81 +96,86 @@ impl<'a> Reader<'a> {
 
     fn list(&mut self) -> Result<Value, String> {
         let mut elements = Vec::new();
-        self.takes("[");
+        self.at += 1;
         self.space();
-        if self.takes("]") {
+        if self.takes(b']') {
             return Ok(Value::List(elements));
         }
         loop {
             elements.push(self.value()?);
             self.space();
-            if self.takes("]") {
+            if self.takes(b']') {
                 return Ok(Value::List(elements));
             }
-            if !self.takes(",") {
+            if !self.takes(b',') {
                 return self.fails("expecting ',' or ']'");
             }
         }
     }
 
     fn string(&mut self) -> Result<Text, String> {
-        if !self.takes("\"") {
+        if !self.takes(b'"') {
             return self.fails("expecting a string");
         }
         let mut units = Vec::new();
         loop {
-            let Some(character) = self.rest().chars().next() else {
+            let Some(byte) = self.next() else {
                 return self.fails("unterminated string");
             };
-            self.at += character.len_utf8();
-            match character {
-                '"' => return Ok(Text(units)),
-                '\\' => units.push(self.escape()?),
-                '\0'..='\x1f' => return self.fails("invalid control character"),
-                _ => units.extend_from_slice(character.encode_utf16(&mut [0; 2])),
+            self.at += 1;
+            match byte {
+                b'"' => return Ok(Text(units)),
+                b'\\' => units.push(self.escape()?),
+                0..=0x1f => return self.fails("invalid control character"),
+                b' '..=0x7f => units.push(byte.into()),
+                _ => {
+                    let rest = &self.text[self.at - 1..];
+                    let character = rest.chars().next().expect("where it stands a character begins");
+                    units.extend_from_slice(character.encode_utf16(&mut [0; 2]));
+                    self.at += character.len_utf8() - 1;
+                }
             }
         }
     }
 
+    /// What stands behind a backslash.
     fn escape(&mut self) -> Result<u16, String> {
-        const SHORT: [(&str, u8); 8] = [
-            ("\"", b'"'),
-            ("\\", b'\\'),
-            ("/", b'/'),
-            ("b", 8),
-            ("f", 12),
-            ("n", b'\n'),
-            ("r", b'\r'),
-            ("t", b'\t'),
-        ];
-        for (letter, unit) in SHORT {
-            if self.takes(letter) {
-                return Ok(unit.into());
-            }
-        }
-        let digits = self
-            .rest()
-            .get(1..5)
-            .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
-        match digits {
-            Some(digits) if self.takes("u") => {
-                self.at += 4;
+        let unit = match self.next() {
+            Some(same @ (b'"' | b'\\' | b'/')) => same,
+            Some(b'b') => 8,
+            Some(b'f') => 12,
+            Some(b'n') => b'\n',
+            Some(b'r') => b'\r',
+            Some(b't') => b'\t',
+            Some(b'u') => return self.four_digits(),
+            _ => return self.fails("invalid escape"),
+        };
+        self.at += 1;
+        Ok(unit.into())
+    }
+
+    fn four_digits(&mut self) -> Result<u16, String> {
+        let digits = self.text.get(self.at + 1..self.at + 5);
+        match digits.filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit())) {
+            None => self.fails("invalid escape"),
+            Some(digits) => {
+                self.at += 5;
                 Ok(u16::from_str_radix(digits, 16).expect("four hexadecimal digits"))
             }
-            _ => self.fails("invalid escape"),
         }
     }
 
     fn number(&mut self) -> Result<Value, String> {
         let start = self.at;
-        self.takes("-");
+        self.takes(b'-');
+        let first = self.next();
         let whole = self.digits();
-        if whole == 0 || (whole > 1 && self.text[self.at - whole..].starts_with('0')) {
+        if whole == 0 || (whole > 1 && first == Some(b'0')) {
             return self.fails("not a number");
         }
         let end_of_whole = self.at;
-        self.part(&["."]);
-        self.part(&["e+", "e-", "e", "E+", "E-", "E"]);
+        self.fraction();
+        self.exponent();
         let digits = &self.text[start..self.at];
         Ok(match digits {
             "-0" => Value::Int("0".into()),
@@ -180,23 +188,31 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Takes one of the openings with the digits behind it, or nothing, as Python's pattern does.
-    fn part(&mut self, openings: &[&str]) {
+    /// A point and digits, or nothing, as Python's pattern has it.
+    fn fraction(&mut self) {
         let start = self.at;
-        for opening in openings {
-            if self.takes(opening) {
-                if self.digits() > 0 {
-                    return;
-                }
+        if self.takes(b'.') && self.digits() == 0 {
+            self.at = start;
+        }
+    }
+
+    /// An exponent, or nothing.
+    fn exponent(&mut self) {
+        let start = self.at;
+        if self.takes(b'e') || self.takes(b'E') {
+            let _sign = self.takes(b'+') || self.takes(b'-');
+            if self.digits() == 0 {
                 self.at = start;
             }
         }
     }
 
     fn digits(&mut self) -> usize {
-        let count = self.rest().bytes().take_while(u8::is_ascii_digit).count();
-        self.at += count;
-        count
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.next() {
+            self.at += 1;
+        }
+        self.at - start
     }
 }
 

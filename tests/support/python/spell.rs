@@ -75,32 +75,42 @@ fn write_all<W: FnOnce(&mut String)>(
 
 fn write_text(text: &Text, spelling: Spelling, out: &mut String) {
     out.push('"');
-    for character in char::decode_utf16(text.0.iter().copied()) {
-        match character {
-            Ok(character) => write_character(character, spelling, out),
-            Err(lone) => out.push_str(&format!("\\u{:04x}", lone.unpaired_surrogate())),
+    match spelling {
+        Spelling::Python | Spelling::Flask => text.0.iter().for_each(|unit| write_unit(*unit, out)),
+        Spelling::Node => {
+            for character in char::decode_utf16(text.0.iter().copied()) {
+                match character {
+                    Ok(character) if character > '~' => out.push(character),
+                    Ok(character) => write_unit(character as u16, out),
+                    Err(lone) => write_unit(lone.unpaired_surrogate(), out),
+                }
+            }
         }
     }
     out.push('"');
 }
 
-fn write_character(character: char, spelling: Spelling, out: &mut String) {
-    match character {
-        '"' => out.push_str("\\\""),
-        '\\' => out.push_str("\\\\"),
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        '\u{8}' => out.push_str("\\b"),
-        '\u{c}' => out.push_str("\\f"),
-        ' '..='~' => out.push(character),
-        _ if spelling == Spelling::Node && character >= ' ' => out.push(character),
+/// One UTF-16 unit in ASCII.
+fn write_unit(unit: u16, out: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let short = match unit {
+        0x22 => "\\\"",
+        0x5c => "\\\\",
+        0x0a => "\\n",
+        0x0d => "\\r",
+        0x09 => "\\t",
+        0x08 => "\\b",
+        0x0c => "\\f",
+        0x20..=0x7e => return out.push(char::from(unit.to_be_bytes()[1])),
         _ => {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
+            out.push_str("\\u");
+            for shift in [12, 8, 4, 0] {
+                out.push(char::from(DIGITS[usize::from(unit >> shift & 15)]));
             }
+            return;
         }
-    }
+    };
+    out.push_str(short);
 }
 
 /// Python's `repr(float)`, as `json.dumps` spells it.
