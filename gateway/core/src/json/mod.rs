@@ -14,6 +14,8 @@
 //! - [`diff`](mod@diff) finds what a backend really edited; `splice` applies it; `locate` names places.
 
 pub mod diff;
+mod lanes;
+mod list;
 pub(crate) mod locate;
 mod number;
 mod read;

@@ -6,7 +6,8 @@
 //! which checks nothing.
 
 use super::SyntaxError;
-use super::text;
+use super::lanes::{LANES, Lanes};
+use super::{list, text};
 
 /// The most containers around a value, the value itself included if it is one.
 pub(crate) const MAX_DEPTH: usize = 128;
@@ -224,10 +225,13 @@ fn word(bytes: &[u8], at: usize, word: &[u8]) -> Scanned<usize> {
     }
 }
 
-/// Checks a number; in an array those that follow it too, since many do. Returns the end of the last.
+/// Checks a number; in an array those that follow it too. Returns the end of the last.
 #[inline(always)]
 fn numbers(bytes: &[u8], mut at: usize, innermost: u8) -> Scanned<usize> {
     loop {
+        if innermost == b'[' {
+            at = list::skip_numbers(bytes, at);
+        }
         let end = number(bytes, at)?;
         if innermost != b'[' || byte(bytes, end) != b',' {
             return Ok(end);
@@ -252,19 +256,17 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Scanned<usize> {
 /// The end of a number of at most 15 bytes without an exponent; most are. None if it isn't one, or may not be.
 #[inline(always)]
 fn short_number(bytes: &[u8], at: usize) -> Option<usize> {
-    let chunk = bytes.get(at..)?.first_chunk::<16>()?;
-    let (low, high) = (chunk.first_chunk::<8>()?, chunk.last_chunk::<8>()?);
-    let no_digit = one_bit_a_byte(no_digits(*low)) | one_bit_a_byte(no_digits(*high)) << 8;
+    let no_digit = Lanes::at(bytes, at)?.no_digits();
     let whole = no_digit.trailing_zeros() as usize;
     let mut end = whole;
-    if byte(chunk, whole) == b'.' {
-        end = (no_digit & (no_digit - 1)).trailing_zeros() as usize;
+    if byte(bytes, at + whole) == b'.' {
+        end = (no_digit & no_digit.wrapping_sub(1)).trailing_zeros() as usize;
         if end == whole + 1 {
             return None;
         }
     }
-    let is_number = whole == 1 || (whole > 1 && byte(chunk, 0) != b'0');
-    (is_number && end < 16 && !matches!(byte(chunk, end), b'e' | b'E')).then_some(at + end)
+    let is_number = whole == 1 || (whole > 1 && byte(bytes, at) != b'0');
+    (is_number && end < LANES && !matches!(byte(bytes, at + end), b'e' | b'E')).then_some(at + end)
 }
 
 /// A number of any kind.
@@ -285,29 +287,14 @@ fn long_number(bytes: &[u8], at: usize, whole: usize) -> Scanned<usize> {
     Ok(end)
 }
 
-/// The high bits of the bytes that are no digits.
-#[inline(always)]
-fn no_digits(chunk: [u8; 8]) -> u64 {
-    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
-    // A digit becomes its value, anything else 10 or more; adding 0x76 lifts that to the high bit.
-    let values = u64::from_le_bytes(chunk) ^ 0x3030_3030_3030_3030;
-    (((values & LOW) + 0x7676_7676_7676_7676) | values) & !LOW
-}
-
-/// The high bit of each byte as one of eight bits.
-#[inline(always)]
-fn one_bit_a_byte(high_bits: u64) -> u64 {
-    (high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
 /// The offset of the first byte from `at` on that is no digit.
 fn digits(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let others = no_digits(*chunk);
-        if others != 0 {
-            return at + (others.trailing_zeros() / 8) as usize;
+    while let Some(lanes) = Lanes::at(bytes, at) {
+        let found = lanes.no_digits();
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
         }
-        at += 8;
+        at += LANES;
     }
     while byte(bytes, at).is_ascii_digit() {
         at += 1;

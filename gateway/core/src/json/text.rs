@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::lanes::{LANES, Lanes};
 use super::scan::{byte, slice};
 
 /// What a serialiser writes that can't spell half a surrogate pair.
@@ -24,23 +25,15 @@ pub(crate) enum Letters {
 }
 
 /// The offset of the first byte from `at` on that isn't an ordinary character of a string: a quote, a
-/// backslash, a control character or the end. Eight bytes at a time.
-#[inline]
+/// backslash, a control character or the end.
+#[inline(always)]
 pub(super) fn plain(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // The high bit of each byte that is zero, perhaps of bytes above one too: the lowest is right.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = zeros(word ^ (ONES * u64::from(b'"')));
-        let backslash = zeros(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let hits = (quote | backslash | control) & HIGH;
-        if hits != 0 {
-            return at + (hits.trailing_zeros() / 8) as usize;
+    while let Some(lanes) = Lanes::at(bytes, at) {
+        let found = lanes.no_plain_text();
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
         }
-        at += 8;
+        at += LANES;
     }
     while !matches!(byte(bytes, at), 0..0x20 | b'"' | b'\\') {
         at += 1;

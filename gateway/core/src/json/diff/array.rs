@@ -3,6 +3,7 @@
 use super::edits::Edit;
 use super::lockstep::{Absent, Lockstep, Mark, Place};
 use crate::json::SyntaxError;
+use crate::json::lanes::{LANES, Lanes};
 use crate::json::read::{At, string_end};
 use crate::json::scan::{self, Step, byte, slice, space};
 
@@ -77,16 +78,11 @@ impl Lockstep<'_> {
 /// How long the number is that both have here, if it is short and a comma follows it in both.
 #[inline(always)]
 fn same_number(base: &[u8], b: usize, reply: &[u8], r: usize) -> Option<usize> {
-    let ours = u128::from_le_bytes(*base.get(b..)?.first_chunk::<16>()?);
-    let theirs = u128::from_le_bytes(*reply.get(r..)?.first_chunk::<16>()?);
-    let commas = ours ^ u128::from_le_bytes([b','; 16]);
-    // The high bit of each byte that is zero, perhaps of bytes above one too: the lowest is right.
-    let commas =
-        commas.wrapping_sub(u128::from_le_bytes([1; 16])) & !commas & u128::from_le_bytes([0x80; 16]);
-    let len = (commas.trailing_zeros() / 8) as usize;
-    let same = ((ours ^ theirs).trailing_zeros() / 8) as usize;
+    let (ours, theirs) = (Lanes::at(base, b)?, Lanes::at(reply, r)?);
+    let len = ours.equal_to(b',').trailing_zeros() as usize;
+    let same = ours.unlike(theirs).trailing_zeros() as usize;
     // A digit right before the comma: so it ends the number, not an array that the number ends.
-    (len < same && byte(base, b + len - 1).is_ascii_digit()).then_some(len)
+    (len < same.min(LANES) && byte(base, b + len - 1).is_ascii_digit()).then_some(len)
 }
 
 /// How long the string is that both have here, if a comma follows it in both.

@@ -1,0 +1,84 @@
+//! Sixteen bytes at a time: where among them something stands, as one bit a byte, the first byte lowest.
+
+use wide::{CmpEq, CmpGt, CmpLt, i8x16};
+
+/// How many bytes.
+pub(super) const LANES: usize = 16;
+
+/// Sixteen bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Lanes(i8x16);
+
+impl Lanes {
+    /// The bytes from `at` on; none if there aren't as many.
+    #[inline(always)]
+    pub(super) fn at(bytes: &[u8], at: usize) -> Option<Self> {
+        let chunk = bytes.get(at..)?.first_chunk::<LANES>()?;
+        Some(Self(i8x16::new(chunk.map(u8::cast_signed))))
+    }
+
+    /// Where this ASCII byte stands.
+    #[inline(always)]
+    pub(super) fn equal_to(self, byte: u8) -> u32 {
+        bits(self.0.cmp_eq(splat(byte)))
+    }
+
+    /// Where the two differ.
+    #[inline(always)]
+    pub(super) fn unlike(self, other: Self) -> u32 {
+        !bits(self.0.cmp_eq(other.0)) & 0xFFFF
+    }
+
+    /// Where no digit stands.
+    #[inline(always)]
+    pub(super) fn no_digits(self) -> u32 {
+        // Signed, what is not ASCII is less than any digit.
+        bits(self.0.cmp_lt(splat(b'0')) | self.0.cmp_gt(splat(b'9')))
+    }
+
+    /// Where a string ends, or is not what it looks like: quotes, backslashes and control characters.
+    #[inline(always)]
+    pub(super) fn no_plain_text(self) -> u32 {
+        // With their high bits turned, signed bytes are in unsigned order.
+        let turned = self.0 ^ splat(0x80);
+        let control = turned.cmp_lt(splat(0x20 ^ 0x80));
+        bits(self.0.cmp_eq(splat(b'"')) | self.0.cmp_eq(splat(b'\\')) | control)
+    }
+}
+
+#[inline(always)]
+fn splat(byte: u8) -> i8x16 {
+    i8x16::splat(byte.cast_signed())
+}
+
+#[inline(always)]
+fn bits(lanes: i8x16) -> u32 {
+    lanes.move_mask().cast_unsigned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LANES, Lanes};
+
+    #[test]
+    fn each_byte_in_each_lane() {
+        let bit = |yes: bool, lane: usize| u32::from(yes) << lane;
+        for byte in 0..=255_u8 {
+            for lane in 0..LANES {
+                let mut bytes = [b'0'; LANES];
+                bytes[lane] = byte;
+                let lanes = Lanes::at(&bytes, 0).unwrap();
+                let zeros = Lanes::at(&[b'0'; LANES], 0).unwrap();
+                assert_eq!(lanes.no_digits(), bit(!byte.is_ascii_digit(), lane), "{byte}");
+                assert_eq!(
+                    lanes.no_plain_text(),
+                    bit(byte < 0x20 || b"\"\\".contains(&byte), lane),
+                    "{byte}"
+                );
+                assert_eq!(lanes.unlike(zeros), bit(byte != b'0', lane), "{byte}");
+                assert_eq!(lanes.equal_to(b','), bit(byte == b',', lane), "{byte}");
+            }
+        }
+        assert!(Lanes::at(&[0; LANES], 1).is_none());
+    }
+}
