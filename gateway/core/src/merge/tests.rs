@@ -157,6 +157,8 @@ fn edits_that_look_like_echoes() {
         (r#"{"a":"�"}"#, r#"{"a":"\ud83c"}"#, r#"{"a":"\ud83c"}"#),
         (r#"{"a":"\ud83c"}"#, r#"{"a":"?"}"#, r#"{"a":"?"}"#),
         (r#"{"a":"\ud83c\udded"}"#, r#"{"a":"��"}"#, r#"{"a":"��"}"#),
+        // The same but for the second byte of a character.
+        (r#"{"a":"éa"}"#, r#"{"a":"Éa"}"#, r#"{"a":"Éa"}"#),
         (r#"{"a":"ab"}"#, r#"{"a":"a"}"#, r#"{"a":"a"}"#),
         (r#"{"a":"a"}"#, r#"{"a":"ab"}"#, r#"{"a":"ab"}"#),
         (r#"{"a":1}"#, r#"{"a":true}"#, r#"{"a":true}"#),

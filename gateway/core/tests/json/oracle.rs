@@ -193,10 +193,14 @@ pub fn merge(base: &Tree, all: &[Vec<(Path, Change)>], rule: Rule) -> (Tree, Vec
                 None => conflicts.push((place, vec![pair])),
             }
         }
+        // Of equal additions the rule's spelling stays.
+        let settled = |earlier: &Edit<'_>| {
+            is_same_append(*earlier, one) || (rule == Rule::First && keys.add_the_same(*earlier, one))
+        };
         let loses = opponents
             .iter()
             .any(|other| (other.0 > one.0) == (rule == Rule::Last));
-        if !loses && !applied.iter().any(|&earlier| is_same_append(earlier, one)) {
+        if !loses && !applied.iter().any(settled) {
             applied.push(one);
             apply(&mut merged, one, &keys);
         }
@@ -236,6 +240,15 @@ impl Keys<'_> {
             }
             (Change::Set(_), _) if other_path.starts_with(path) => true,
             (_, Change::Set(_)) if path.starts_with(other_path) => true,
+            _ => false,
+        }
+    }
+
+    fn add_the_same(&self, (_, path, change): Edit<'_>, (_, other_path, other): Edit<'_>) -> bool {
+        match (change, other) {
+            (Change::Add(key, a), Change::Add(other_key, b)) if path == other_path => {
+                self.identity(path, key) == self.identity(path, other_key) && same(a, b)
+            }
             _ => false,
         }
     }
