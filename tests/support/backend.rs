@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -28,8 +28,6 @@ pub(crate) struct Backend {
     settings: String,
     seen: Arc<Seen>,
     accepting: Option<JoinHandle<()>>,
-    /// What a listener needs that never accepts: itself, and the connections that fill its queue.
-    queue: Vec<TcpStream>,
 }
 
 /// A backend that is still being told what to do.
@@ -172,28 +170,24 @@ impl Told {
         backend.1
     }
 
-    /// Never listens: its port is closed.
+    /// Never listens: its port is closed, and stays so, since a socket of ours is bound to it.
     pub(crate) fn never_listens(self) -> Backend {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        self.named(listener.local_addr().expect("a bound socket")).1
+        let socket = bound();
+        let (_, mut backend) = self.named(socket.local_addr().expect("a bound socket"));
+        backend.accepting = Some(holds(socket));
+        backend
     }
 
     /// Is as good as unreachable: the queue of its listener is full, so that further SYNs are dropped.
     pub(crate) async fn drops_syns(self) -> Backend {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket
-            .bind("127.0.0.1:0".parse().expect("an address"))
-            .expect("a free port");
-        let listener = socket.listen(1).expect("a bound socket");
+        let listener = bound().listen(1).expect("a bound socket");
         let (_, mut backend) = self.named(listener.local_addr().expect("a bound socket"));
-        let filling = std::time::Duration::from_millis(200);
+        let mut queue = Vec::new();
+        let filling = Duration::from_millis(200);
         while let Ok(stream) = tokio::time::timeout(filling, TcpStream::connect(backend.address)).await {
-            backend.queue.push(stream.expect("a queue that isn't full yet"));
+            queue.push(stream.expect("a queue that isn't full yet"));
         }
-        backend.accepting = Some(tokio::spawn(async move {
-            let _unaccepting = listener;
-            std::future::pending::<()>().await;
-        }));
+        backend.accepting = Some(holds((listener, queue)));
         backend
     }
 
@@ -207,7 +201,6 @@ impl Told {
             settings: self.settings,
             seen: Arc::default(),
             accepting: None,
-            queue: Vec::new(),
         };
         (self.does, backend)
     }
@@ -277,7 +270,7 @@ impl Backend {
                 self.open(),
                 self.asked()
             );
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }
@@ -310,6 +303,23 @@ struct Behaviour {
     tls: Option<TlsAcceptor>,
     greeting: Option<Script>,
     answer: Arc<Answer>,
+}
+
+/// A socket on a free port of 127.0.0.1 that doesn't listen yet.
+fn bound() -> TcpSocket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind("127.0.0.1:0".parse().expect("an address"))
+        .expect("a free port");
+    socket
+}
+
+/// A task that keeps something until it is aborted.
+fn holds(kept: impl Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let _kept = kept;
+        std::future::pending::<()>().await;
+    })
 }
 
 async fn accept(listener: TcpListener, behaviour: Arc<Behaviour>, seen: Arc<Seen>) {
@@ -470,7 +480,7 @@ mod tests {
         let deaf = backend("deaf").drops_syns().await;
         let trying = TcpStream::connect(deaf.address);
         assert!(
-            tokio::time::timeout(std::time::Duration::from_millis(100), trying)
+            tokio::time::timeout(Duration::from_millis(100), trying)
                 .await
                 .is_err()
         );

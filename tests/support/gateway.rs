@@ -151,30 +151,27 @@ impl Setup {
 
     /// Starts a program that logs too little to say where it listens, on two ports that were free just before.
     pub(crate) async fn starts_silently(mut self) -> Gateway {
-        let free = || std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let (hooks, admin) = (free().expect("a free port"), free().expect("a free port"));
-        self.server += &format!("listen = '{hooks}'\n");
-        self.admin = Some(admin);
-        let config = self.write();
-        let (child, log) = spawn(&config, &self.environment);
-        let gateway = Gateway {
-            child,
-            log,
-            config,
-            hooks,
-            admin,
-        };
-        let begun = Instant::now();
-        while tokio::net::TcpStream::connect(admin).await.is_err() {
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "not listening:\n{}",
-                gateway.log().join("\n")
-            );
-            sleep(Duration::from_millis(5)).await;
+        let free = || std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let server = self.server.clone();
+        loop {
+            let [hooks, admin] = [free(), free()].map(|listener| listener.local_addr().expect("an address"));
+            self.server = format!("{server}listen = '{hooks}'\n");
+            self.admin = Some(admin);
+            let config = self.write();
+            let (child, log) = spawn(&config, &self.environment);
+            let mut gateway = Gateway {
+                child,
+                log,
+                config,
+                hooks,
+                admin,
+            };
+            if gateway.comes_up().await {
+                gateway.is_ready().await;
+                return gateway;
+            }
+            // Somebody was faster with one of the ports.
         }
-        gateway.is_ready().await;
-        gateway
     }
 
     /// Starts the program with a configuration that can't work and waits for its end: code and log.
@@ -348,6 +345,25 @@ impl Gateway {
     pub(crate) fn process_status(&self) -> String {
         let file = format!("/proc/{}/status", self.child.id().expect("it runs"));
         fs::read_to_string(file).expect("a process of ours under Linux")
+    }
+
+    /// Whether it listens in the end; not where it has ended instead.
+    async fn comes_up(&mut self) -> bool {
+        let begun = Instant::now();
+        while tokio::net::TcpStream::connect(self.admin).await.is_err() {
+            if self.child.try_wait().expect("a child").is_some() {
+                let lines = self.log();
+                assert!(lines.iter().any(|line| line.contains("in use")), "{lines:#?}");
+                return false;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "not listening:\n{}",
+                self.log().join("\n")
+            );
+            sleep(Duration::from_millis(5)).await;
+        }
+        true
     }
 
     async fn is_ready(&self) {
