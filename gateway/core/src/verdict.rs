@@ -26,12 +26,13 @@ pub enum Class {
 /// | --- | --- |
 /// | a status of the backend's `failure_statuses` | failed (`status`) |
 /// | 204 | continue |
-/// | 200 with an empty body, whatever its label; JSON of white space alone | continue |
+/// | 200 with an empty body, `null` or `{}`, whatever its label; JSON of white space alone | continue |
 /// | 200 with any other body | by its [`Media`]: JSON, or an attachment |
 /// | above 400 | reject |
 /// | any other, 400 included | ignored |
 ///
-/// JSON that carries nothing (`null`, `{}`, no object) or is broken is still [`Class::Json`] here.
+/// JSON that is no object or broken is still [`Class::Json`] here. A text that happens to be JSON (`5`, `true`) is
+/// a text: only with a JSON label does it carry nothing.
 ///
 /// # Errors
 ///
@@ -51,13 +52,23 @@ pub fn classify(reply: &Reply, failure_statuses: &StatusSet) -> Result<Class, Fa
 /// What a 200 carries.
 fn carried(reply: &Reply) -> Class {
     match reply.media() {
-        _ if reply.body.is_empty() => Class::Continue,
+        _ if reply.body.is_empty() || is_void(&reply.body) => Class::Continue,
         Media::Json if is_blank(&reply.body) => Class::Continue,
         Media::Json => Class::Json,
         Media::Image => Class::Attachment(AttachmentKind::Image),
         Media::Text => Class::Attachment(AttachmentKind::Text),
         Media::File => Class::Attachment(AttachmentKind::File),
         Media::Other => Class::Attachment(AttachmentKind::Other),
+    }
+}
+
+/// Whether a body is what a service without anything to say returns: `null` or `{}`, be its label JSON or the
+/// default of its framework.
+fn is_void(body: &[u8]) -> bool {
+    match body.trim_ascii() {
+        b"null" => true,
+        [b'{', inside @ .., b'}'] => is_blank(inside),
+        _ => false,
     }
 }
 
@@ -94,7 +105,9 @@ mod tests {
 
         check(200, "application/json", "{\"a\":1}", Class::Json);
         check(200, "Application/Json; charset=utf-8", "{", Class::Json);
-        check(200, "application/json", "null", Class::Json);
+        check(200, "application/json", "[]", Class::Json);
+        check(200, "text/plain", "5", Class::Attachment(AttachmentKind::Text));
+        check(200, "text/plain", "{}.", Class::Attachment(AttachmentKind::Text));
         check(200, "image/png", "x", Class::Attachment(AttachmentKind::Image));
         check(200, "text/plain", " ", Class::Attachment(AttachmentKind::Text));
         check(200, "-", "\n", Class::Attachment(AttachmentKind::File));
@@ -109,6 +122,11 @@ mod tests {
             "-",
         ] {
             check(200, empty, "", Class::Continue);
+        }
+        for void in ["null", "{}", " {}\n", "{ }"] {
+            for label in ["application/json", "text/html", "text/plain", "image/png", "-"] {
+                check(200, label, void, Class::Continue);
+            }
         }
         check(200, "application/json", " \t\r\n", Class::Continue);
         check(200, "application/json", "\u{feff} ", Class::Continue);
