@@ -1,23 +1,24 @@
-//! A plan's parts, put together: metrics, what lives beside the plan, doors, listeners.
+//! A plan's parts, put together: metrics, what lives beside the plan, doors, listeners, and what reloads it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use koigate_core::plan::Plan;
+use tokio::task::JoinSet;
 
 use crate::admin::AdminDoor;
-use crate::live::Running;
+use crate::live::{Configuration, Ground, Reloader, Trigger, watch};
+use crate::logging::Level;
 use crate::metrics::Metrics;
 use crate::outbound::{Connector, Trust, UnreadableRoots};
 use crate::serve::Hooks;
-use crate::server::{BindError, Ended, Stops, Supervisor};
+use crate::server::{BindError, Ended, Hangups, Stops, Supervisor};
 
 /// A gateway that listens and has not begun to answer.
 pub struct Gateway {
     supervisor: Supervisor,
     hooks: Vec<SocketAddr>,
     admin: Vec<SocketAddr>,
+    reloader: Arc<Reloader>,
 }
 
 /// Why a plan can't be started.
@@ -40,14 +41,21 @@ impl Gateway {
     /// # Errors
     ///
     /// An address that is in use or not ours: nothing has been started then.
-    pub fn bind(plan: Plan) -> Result<Self, StartError> {
-        let (server, admin) = (plan.server.clone(), plan.admin.clone());
+    pub fn bind(configuration: Configuration) -> Result<Self, StartError> {
+        let (server, admin) = (
+            configuration.plan.server.clone(),
+            configuration.plan.admin.clone(),
+        );
         let metrics = Arc::new(Metrics::new()?);
         let connector = Connector::new(Trust::System)?;
         let registry = metrics.registry.clone();
-        let running = Arc::new(ArcSwap::from_pointee(Running::new(plan, &connector, &metrics)));
+        let ground = Ground {
+            connector,
+            metrics: metrics.clone(),
+        };
+        let reloader = Arc::new(Reloader::start(configuration, ground));
         let mut supervisor = Supervisor::new();
-        let door = Arc::new(Hooks::new(running, metrics));
+        let door = Arc::new(Hooks::new(reloader.cell(), metrics));
         let hooks = supervisor.listen("hooks", &server.listen, door)?;
         let operators = Arc::new(AdminDoor::new(registry, supervisor.phase()));
         let admin = supervisor.listen_to_the_end("admin", &[admin.listen], operators)?;
@@ -55,6 +63,7 @@ impl Gateway {
             supervisor,
             hooks,
             admin,
+            reloader,
         })
     }
 
@@ -68,14 +77,28 @@ impl Gateway {
         &self.admin
     }
 
-    /// Answers hooks until told to stop, then lets those in flight finish.
-    pub async fn run(self, stops: Stops) -> Ended {
+    /// Answers hooks until told to stop, then lets those in flight finish. Meanwhile the configuration is read
+    /// again when its files change and at each hangup; `level` is that of the log, which follows it.
+    pub async fn run(self, stops: Stops, hangups: Hangups, level: Level) -> Ended {
         for address in &self.hooks {
             tracing::info!(%address, side = "hooks", "listening");
         }
         for address in &self.admin {
             tracing::info!(%address, side = "admin", "listening");
         }
+        self.reloader.turns(level);
+        // They end with the set, and with it with the gateway.
+        let mut beside = JoinSet::new();
+        beside.spawn(watch(self.reloader.clone()));
+        beside.spawn(reload_at(hangups, self.reloader));
         self.supervisor.run(stops).await
+    }
+}
+
+async fn reload_at(mut hangups: Hangups, reloader: Arc<Reloader>) {
+    loop {
+        hangups.next().await;
+        // What comes of it is logged, counted and shown where it happens.
+        let _ = reloader.reload(Trigger::Signal).await;
     }
 }

@@ -1,11 +1,14 @@
 //! What the log says of a hook: one line at `info`, written from the outcome. Never a document, a secret, a
-//! user's text or a backend's address.
+//! user's text or a backend's address. And what it says of configurations: each problem and warning a line.
 
 use std::fmt::Write;
 use std::time::Duration;
 
+use koigate_config::{Finding, Report};
 use koigate_core::outcome::Outcome;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
+
+use crate::live::{Changes, Trigger};
 
 /// The line of one hook, and behind it what somebody should know: failures, conflicts, what was left out.
 pub fn hook(id: &str, outcome: &Outcome, took: Duration) {
@@ -58,6 +61,58 @@ pub fn hook(id: &str, outcome: &Outcome, took: Duration) {
         let (backend, attachment, why) = (&*dropped.backend, dropped.kind.as_str(), dropped.reason.as_str());
         warn!(id, hook, backend, attachment, why, "an attachment was dropped");
     }
+}
+
+/// What became of another configuration: what has changed, or every problem.
+pub fn reload(trigger: Trigger, generation: u64, result: &Result<Changes, Report>) {
+    let trigger = trigger.as_str();
+    let changes = match result {
+        Ok(changes) => changes,
+        Err(report) => return unusable(trigger, report),
+    };
+    warnings(&changes.warnings);
+    if !changes.needs_restart.is_empty() {
+        let keys = changes.needs_restart.join(", ");
+        warn!(keys, "a restart is needed for what has changed of these");
+    }
+    if changes.lines.is_empty() {
+        info!(
+            trigger,
+            generation, "configuration read again: nothing has changed"
+        );
+    } else {
+        let changed = changes.lines.join("; ");
+        info!(trigger, generation, changed, "configuration reloaded");
+    }
+}
+
+fn unusable(trigger: &str, report: &Report) {
+    for finding in report.findings() {
+        let (code, place, remedy) = (finding.code(), place(report, finding), finding.remedy());
+        error!(code, place, remedy, "{}", finding.message());
+    }
+    let problems = report.findings().len();
+    error!(
+        trigger,
+        problems, "configuration not reloaded: the running one stays"
+    );
+}
+
+/// The warnings of a configuration: who runs a gateway reads its log, in the form that it asked for.
+pub fn warnings(report: &Report) {
+    for finding in report.findings() {
+        let (code, place, remedy) = (finding.code(), place(report, finding), finding.remedy());
+        warn!(code, place, remedy, "{}", finding.message());
+    }
+}
+
+/// `koigate.toml:14:1`, or the file where nothing stands.
+fn place(report: &Report, finding: &Finding) -> String {
+    let name = report.name();
+    finding.place().map_or_else(
+        || name.to_owned(),
+        |place| format!("{name}:{}:{}", place.line, place.column),
+    )
 }
 
 /// `blacklist=continue/1.2 points=failed/2000.1`: each call's verdict and milliseconds, in configured order.

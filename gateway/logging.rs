@@ -5,6 +5,7 @@
 //! variable never changes what a gateway tells about its users.
 
 use std::io::{self, BufWriter};
+use std::sync::Arc;
 
 use anstream::{AutoStream, ColorChoice};
 use koigate_core::plan::{Log, LogFormat, LogLevel};
@@ -14,6 +15,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 /// The most lines that wait to be written. More are dropped: a log that nobody reads must not hold up a hook.
@@ -23,7 +25,12 @@ const WAITING: usize = 8192;
 #[must_use = "lines that still wait are lost with the process"]
 pub struct Writer {
     _guard: WorkerGuard,
+    level: Level,
 }
+
+/// The least level that is written, while the log runs.
+#[derive(Clone)]
+pub struct Level(Arc<dyn Fn(LogLevel) + Send + Sync>);
 
 /// Starts the log of this process; everything logged before is lost.
 ///
@@ -43,8 +50,27 @@ pub fn start(log: Log) -> Result<Writer, TryInitError> {
         .buffered_lines_limit(WAITING)
         .thread_name("log")
         .finish(BufWriter::new(io::stderr()));
-    subscriber(log, colours, writer).try_init()?;
-    Ok(Writer { _guard: guard })
+    let (subscriber, level) = subscriber(log, colours, writer);
+    subscriber.try_init()?;
+    Ok(Writer { _guard: guard, level })
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// What turns its level.
+    pub fn level(&self) -> Level {
+        self.level.clone()
+    }
+}
+
+// === impl Level ===
+
+impl Level {
+    /// From here on writes what is at this level or above.
+    pub fn turn(&self, level: LogLevel) {
+        (self.0)(level);
+    }
 }
 
 /// Whether lines are coloured.
@@ -56,8 +82,10 @@ enum Colours {
     Off,
 }
 
+// === helpers ===
+
 /// Everything but where it is installed.
-fn subscriber<W>(log: Log, colours: Colours, writer: W) -> impl tracing::Subscriber + Send + Sync
+fn subscriber<W>(log: Log, colours: Colours, writer: W) -> (impl tracing::Subscriber + Send + Sync, Level)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -68,9 +96,12 @@ where
         LogFormat::Text => Box::new(lines),
         LogFormat::Json => Box::new(lines.json().flatten_event(true)),
     };
-    tracing_subscriber::registry()
-        .with(lines)
-        .with(targets(log.level))
+    let (filter, turn) = reload::Layer::new(targets(log.level));
+    let level = Level(Arc::new(move |level| {
+        // It fails where the subscriber is gone, and nobody reads a level any more.
+        let _ = turn.reload(targets(level));
+    }));
+    (tracing_subscriber::registry().with(lines).with(filter), level)
 }
 
 /// Our own crates speak at the configured level. Libraries have their say from `warn` upwards, since a line for
@@ -114,7 +145,7 @@ mod tests {
     fn written(format: LogFormat, level: LogLevel, speak: fn()) -> String {
         let kept = Kept::default();
         let writer = kept.clone();
-        let subscriber = subscriber(Log { format, level }, Colours::Off, move || writer.clone());
+        let (subscriber, _) = subscriber(Log { format, level }, Colours::Off, move || writer.clone());
         tracing::subscriber::with_default(subscriber, speak);
         let bytes = kept.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -149,6 +180,25 @@ mod tests {
                 "{level:?}: {log}"
             );
         }
+    }
+
+    #[test]
+    fn the_level_turns_while_it_runs() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let log = Log {
+            format: LogFormat::Text,
+            level: LogLevel::Error,
+        };
+        let (subscriber, level) = subscriber(log, Colours::Off, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            everything();
+            level.turn(LogLevel::Info);
+            everything();
+        });
+        let bytes = kept.0.lock().unwrap().clone();
+        let log = String::from_utf8(bytes).unwrap();
+        assert_eq!(log.matches(" own ").count(), 1 + 3, "{log}");
     }
 
     #[test]

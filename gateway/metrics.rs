@@ -4,7 +4,8 @@
 //! series that the plan can move stands at 0 from the start, so that a rate over it is never a gap. What a hook
 //! touches is resolved once per plan ([`HookMeters`]), not looked up by label while it runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use koigate_core::attachment::AttachmentKind;
 use koigate_core::failure::FailureKind;
@@ -20,6 +21,10 @@ use prometheus::{
 
 use crate::inbound::Refusal;
 use crate::version::{REVISION, VERSION};
+
+/// The values of the label `result`.
+const SUCCESS: &str = "success";
+const FAILURE: &str = "failure";
 
 /// Upper bounds of the histograms, in seconds: from a loopback service that says 204 to the longest deadline.
 const BUCKETS: [f64; 15] = [
@@ -91,6 +96,12 @@ metrics! {
     attachments_dropped: IntCounterVec = "koigate_attachments_dropped_total" ["hook", "kind"];
     /// Requests refused before they were a hook, by reason.
     request_rejections: IntCounterVec = "koigate_request_rejections_total" ["reason"];
+    /// Tries to read another configuration while running, by how they ended.
+    config_reloads: IntCounterVec = "koigate_config_reloads_total" ["result"];
+    /// Whether the last configuration that was read is running; 0 while its file has a problem.
+    config_last_reload_successful: IntGauge = "koigate_config_last_reload_successful" [];
+    /// When a configuration was last read without a problem, in seconds since 1970.
+    config_last_reload_success: IntGauge = "koigate_config_last_reload_success_timestamp_seconds" [];
     /// Always 1; which build this is.
     build_info: IntGaugeVec = "koigate_build_info" ["version", "revision"];
 }
@@ -143,6 +154,51 @@ impl Metrics {
             .inc();
     }
 
+    /// Counts the configuration that a process begins with.
+    pub fn count_start(&self, at: SystemTime) {
+        for result in [SUCCESS, FAILURE] {
+            self.config_reloads.with_label_values(&[result]);
+        }
+        self.note_success(at);
+    }
+
+    /// Counts a try to read another configuration.
+    pub fn count_reload(&self, is_good: bool, at: SystemTime) {
+        let result = if is_good { SUCCESS } else { FAILURE };
+        self.config_reloads.with_label_values(&[result]).inc();
+        if is_good {
+            self.note_success(at);
+        } else {
+            self.config_last_reload_successful.set(0);
+        }
+    }
+
+    fn note_success(&self, at: SystemTime) {
+        let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.config_last_reload_successful.set(1);
+        self.config_last_reload_success
+            .set(i64::try_from(seconds).unwrap_or(i64::MAX));
+    }
+
+    /// Drops the series of what the plan before could move and this one can't. Calls that still run on the plan
+    /// before are counted no more.
+    pub fn forget(&self, before: &Plan, after: &Plan) {
+        for backend in &before.backends {
+            if !after.backends.iter().any(|kept| kept.name == backend.name) {
+                self.forget_backend(&backend.name);
+            }
+        }
+        let kept = calls_of(after);
+        for (hook, backend) in calls_of(before).difference(&kept) {
+            self.forget_call(hook, backend);
+        }
+        for hook in before.chains.keys().map(HookName::as_str) {
+            if !KNOWN.contains(&hook) && !after.chains.contains_key(hook) {
+                self.forget_hook(hook);
+            }
+        }
+    }
+
     fn hook_meters(&self, plan: &Plan, hook: &HookName) -> HookMeters {
         let name = hook.as_str();
         let chain = plan.chains.get(hook);
@@ -165,6 +221,49 @@ impl Metrics {
         }
     }
 
+    // A series that was never there is no error below.
+
+    fn forget_backend(&self, backend: &str) {
+        let _ = self.backend_in_flight.remove_label_values(&[backend]);
+        for counter in [&self.connections_opened, &self.connections_reused] {
+            let _ = counter.remove_label_values(&[backend]);
+        }
+    }
+
+    fn forget_call(&self, hook: &str, backend: &str) {
+        for verdict in CallVerdict::ALL {
+            let _ = self.calls.remove_label_values(&[hook, backend, verdict.as_str()]);
+        }
+        for kind in FailureKind::ALL {
+            let _ = self.failures.remove_label_values(&[hook, backend, kind.as_str()]);
+        }
+        for counter in [&self.fail_open, &self.edits] {
+            let _ = counter.remove_label_values(&[hook, backend]);
+        }
+        let _ = self.call_duration.remove_label_values(&[hook, backend]);
+    }
+
+    fn forget_hook(&self, hook: &str) {
+        for verdict in HookVerdict::ALL {
+            let _ = self.hooks.remove_label_values(&[hook, verdict.as_str()]);
+        }
+        for kind in AttachmentKind::ALL {
+            let _ = self
+                .attachments_dropped
+                .remove_label_values(&[hook, kind.as_str()]);
+        }
+        let by_hook = [
+            &self.merges,
+            &self.merge_conflicts,
+            &self.merge_failures,
+            &self.images_collected,
+        ];
+        for counter in by_hook {
+            let _ = counter.remove_label_values(&[hook]);
+        }
+        let _ = self.hook_duration.remove_label_values(&[hook]);
+    }
+
     fn call_meters(&self, hook: &str, backend: &str) -> CallMeters {
         let labels = [hook, backend];
         CallMeters {
@@ -177,6 +276,17 @@ impl Metrics {
             edits: self.edits.with_label_values(&labels),
         }
     }
+}
+
+/// Every hook and backend of it that a plan can count calls of.
+fn calls_of(plan: &Plan) -> BTreeSet<(&str, &str)> {
+    let mut calls = BTreeSet::new();
+    for (hook, chain) in &plan.chains {
+        let ids = chain.stages.iter().flat_map(|stage| &stage.backends);
+        let backends = ids.filter_map(|id| plan.backend(*id));
+        calls.extend(backends.map(|backend| (hook.as_str(), &*backend.name)));
+    }
+    calls
 }
 
 // === impl HookMeters ===

@@ -53,6 +53,9 @@ pub enum Phase {
 /// What asks the process to stop: first gently, then at once.
 pub struct Stops(Source);
 
+/// What asks the process to read its configuration again.
+pub struct Hangups(Option<Signal>);
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -258,6 +261,39 @@ impl Stops {
             Source::Told(receiver) => receiver.recv().await,
         };
         if told.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+// === impl Hangups ===
+
+impl Hangups {
+    /// `SIGHUP`. From here on it no longer ends the process by itself.
+    ///
+    /// # Errors
+    ///
+    /// The signal can't be listened to.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime.
+    pub fn signals() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(|hangups| Self(Some(hangups)))
+    }
+
+    /// Nobody asks.
+    pub fn never() -> Self {
+        Self(None)
+    }
+
+    /// Waits for the next one; several that come before it is waited for are one.
+    pub async fn next(&mut self) {
+        let hung_up = match &mut self.0 {
+            Some(hangups) => hangups.recv().await,
+            None => None,
+        };
+        if hung_up.is_none() {
             std::future::pending::<()>().await;
         }
     }

@@ -9,25 +9,38 @@ pub(crate) mod run;
 
 use std::path::Path;
 
+use koigate::live::Configuration;
 use koigate::server::Ended;
 use koigate_config::{Color, Loaded, Process, Report};
 use tokio::runtime::{Builder, Runtime};
 
 use self::error::CommandError;
 
-/// Reads a configuration. Every problem is printed to standard error; the warnings are the caller's to show.
+/// Reads a configuration to show it. Every problem is printed to standard error; the warnings are the caller's to
+/// show.
 ///
 /// # Errors
 ///
 /// It has a problem.
 pub(crate) fn load(path: &Path) -> Result<Loaded, CommandError> {
-    koigate_config::load(path, &Process).map_err(|report| {
-        print(&report);
-        CommandError::Unusable {
-            path: path.to_owned(),
-            problems: report.findings().len(),
-        }
-    })
+    koigate_config::load(path, &Process).map_err(|report| unusable(path, &report))
+}
+
+/// The same to run it.
+///
+/// # Errors
+///
+/// It has a problem.
+pub(crate) fn read(path: &Path) -> Result<Configuration, CommandError> {
+    Configuration::read(path).map_err(|report| unusable(path, &report))
+}
+
+fn unusable(path: &Path, report: &Report) -> CommandError {
+    print(report);
+    CommandError::Unusable {
+        path: path.to_owned(),
+        problems: report.findings().len(),
+    }
 }
 
 /// A runtime with so many threads, or with one a core for 0.

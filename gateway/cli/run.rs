@@ -3,47 +3,30 @@
 use std::path::{Path, PathBuf};
 
 use koigate::assembly::Gateway;
-use koigate::logging;
-use koigate::server::Stops;
-use koigate_config::{Loaded, Report};
+use koigate::server::{Hangups, Stops};
+use koigate::{journal, logging};
 
 use super::args::RunArgs;
 use super::error::CommandError;
-use super::{load, runtime, whole};
+use super::{read, runtime, whole};
 
-/// Runs the gateway until SIGTERM or SIGINT.
+/// Runs the gateway until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 ///
 /// # Errors
 ///
 /// There is no configuration or it can't be used, an address is in use, or hooks had to be cut at the end.
 pub(crate) fn run(args: RunArgs) -> Result<(), CommandError> {
     let path = locate(args.config, Path::exists)?;
-    let Loaded { plan, warnings } = load(&path)?;
-    let _log = logging::start(plan.log)?;
-    warn(&warnings);
-    runtime(plan.server.threads)?.block_on(async {
+    let configuration = read(&path)?;
+    let log = logging::start(configuration.plan.log)?;
+    journal::warnings(&configuration.warnings);
+    runtime(configuration.plan.server.threads)?.block_on(async {
         // Before the first address is bound, so that no signal finds the default action.
         let stops = Stops::signals().map_err(CommandError::System)?;
-        whole(Gateway::bind(plan)?.run(stops).await)
+        let hangups = Hangups::signals().map_err(CommandError::System)?;
+        let gateway = Gateway::bind(configuration)?;
+        whole(gateway.run(stops, hangups, log.level()).await)
     })
-}
-
-/// Logs the warnings of a configuration, a line each: who runs a gateway reads its log, in the form that it asked
-/// for.
-fn warn(warnings: &Report) {
-    for finding in warnings.findings() {
-        let place = finding.place().map_or_else(
-            || warnings.name().to_owned(),
-            |place| format!("{}:{}:{}", warnings.name(), place.line, place.column),
-        );
-        tracing::warn!(
-            code = finding.code(),
-            place,
-            remedy = finding.remedy(),
-            "{}",
-            finding.message()
-        );
-    }
 }
 
 /// Where a configuration is looked for when none is named, in this order.

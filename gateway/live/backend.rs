@@ -7,16 +7,17 @@ use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::plan::Backend;
 use prometheus::IntGauge;
 
-use crate::metrics::Metrics;
-use crate::outbound::{Connections, Connector, Upstream};
+use super::Ground;
+use crate::outbound::{Connections, Upstream};
 
 /// One backend as it lives.
 pub struct LiveBackend {
     /// What was configured.
     pub backend: Arc<Backend>,
-    /// The way to it.
-    pub upstream: Upstream,
-    in_flight: AtomicUsize,
+    /// The way to it. It outlives reloads that leave the way unchanged.
+    pub upstream: Arc<Upstream>,
+    /// It outlives every reload that keeps the name, so that calls of the plan before count too.
+    in_flight: Arc<AtomicUsize>,
     gauge: IntGauge,
 }
 
@@ -28,21 +29,31 @@ pub struct Place {
 // === impl LiveBackend ===
 
 impl LiveBackend {
-    /// Without connections, its series at 0.
-    pub fn new(backend: Arc<Backend>, connector: Connector, metrics: &Metrics) -> Self {
+    /// Brings a backend to life, with what has lived under its name, if anything has.
+    pub fn new(backend: Arc<Backend>, lived: Option<&Self>, ground: &Ground) -> Self {
         let label = [&*backend.name];
-        let connections = Connections {
-            opened: metrics.connections_opened.with_label_values(&label),
-            reused: metrics.connections_reused.with_label_values(&label),
+        let metrics = &ground.metrics;
+        let upstream = lived
+            .filter(|lived| Upstream::is_same_way(&lived.backend, &backend))
+            .map(|lived| lived.upstream.clone());
+        let open = || {
+            let connections = Connections {
+                opened: metrics.connections_opened.with_label_values(&label),
+                reused: metrics.connections_reused.with_label_values(&label),
+            };
+            Arc::new(Upstream::new(&backend, ground.connector.clone(), connections))
         };
-        let gauge = metrics.backend_in_flight.with_label_values(&label);
-        let upstream = Upstream::new(&backend, connector, connections);
         Self {
+            upstream: upstream.unwrap_or_else(open),
+            in_flight: lived.map(|lived| lived.in_flight.clone()).unwrap_or_default(),
+            gauge: metrics.backend_in_flight.with_label_values(&label),
             backend,
-            upstream,
-            in_flight: AtomicUsize::new(0),
-            gauge,
         }
+    }
+
+    /// How many calls are running.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// Takes a place for one call.

@@ -1,7 +1,11 @@
-//! A plan, and per backend what lives beside it.
+//! A plan, per backend what lives beside it, and how another plan takes its place.
 
 mod backend;
 mod caller;
+mod changes;
+mod configuration;
+mod reload;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +15,10 @@ use koigate_core::plan::{BackendId, Chain, Plan};
 
 pub use self::backend::LiveBackend;
 pub use self::caller::HookCaller;
+pub use self::changes::Changes;
+pub use self::configuration::Configuration;
+pub use self::reload::{LastReload, Reloader, Standing, Trigger};
+pub use self::watch::watch;
 use crate::metrics::{HookMeters, Metrics};
 use crate::outbound::{Connector, Template};
 
@@ -22,6 +30,14 @@ pub struct Running {
     backends: Vec<Arc<LiveBackend>>,
     /// Every kind of hook that can arrive, with a chain or without.
     hooks: BTreeMap<HookName, Arc<LiveHook>>,
+}
+
+/// What plans are brought to life with, the same for all plans of a process.
+pub struct Ground {
+    /// What opens connections.
+    pub connector: Connector,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// One kind of hook: what it runs, and what its running moves.
@@ -37,15 +53,19 @@ pub struct LiveHook {
 // === impl Running ===
 
 impl Running {
-    /// Brings a plan to life; its backends begin without connections.
-    pub fn new(plan: Plan, connector: &Connector, metrics: &Metrics) -> Self {
+    /// Brings a plan to life. What lives beside the backends of the plan before goes on where they are unchanged.
+    pub fn new(plan: Plan, before: Option<&Self>, ground: &Ground) -> Self {
         let plan = Arc::new(plan);
         let backends = plan
             .backends
             .iter()
-            .map(|backend| Arc::new(LiveBackend::new(backend.clone(), connector.clone(), metrics)))
+            .map(|backend| {
+                let lived = before.and_then(|running| running.named(&backend.name));
+                Arc::new(LiveBackend::new(backend.clone(), lived, ground))
+            })
             .collect();
-        let hooks = metrics
+        let hooks = ground
+            .metrics
             .meters(&plan)
             .into_iter()
             .map(|(name, meters)| {
@@ -60,6 +80,11 @@ impl Running {
         }
     }
 
+    /// Every backend, in the order of the file.
+    pub fn backends(&self) -> &[Arc<LiveBackend>] {
+        &self.backends
+    }
+
     /// The kind of hook of this name, if one can arrive.
     pub fn hook(&self, name: &HookName) -> Option<&Arc<LiveHook>> {
         self.hooks.get(name)
@@ -67,6 +92,13 @@ impl Running {
 
     fn backend(&self, id: BackendId) -> Option<&Arc<LiveBackend>> {
         self.backends.get(id.0)
+    }
+
+    fn named(&self, name: &str) -> Option<&LiveBackend> {
+        let mut backends = self.backends.iter();
+        backends
+            .find(|live| *live.backend.name == *name)
+            .map(|live| &**live)
     }
 }
 

@@ -62,6 +62,22 @@ impl Upstream {
         }
     }
 
+    /// Whether the same connections serve both: a reload that leaves this unchanged keeps them. The path is part
+    /// of each request, not of the way.
+    pub fn is_same_way(one: &Backend, other: &Backend) -> bool {
+        let way = |backend: &Backend| {
+            let (limits, target) = ((backend.max_reply, backend.max_in_flight), backend.target.clone());
+            (
+                target.scheme,
+                target.host,
+                target.port,
+                backend.connect_timeout,
+                limits,
+            )
+        };
+        way(one) == way(other)
+    }
+
     /// Asks the backend once and reads the whole reply.
     ///
     /// `deadline` is the end of everything, connecting included: the caller's smaller of the backend's `timeout`

@@ -10,7 +10,7 @@ mod show;
 mod site;
 
 use bytes::Bytes;
-use koigate::server::Stops;
+use koigate::server::{Hangups, Stops};
 
 pub(crate) use self::bot::BotError;
 use self::deed::deed;
@@ -58,7 +58,7 @@ async fn perform(services: &[Service], args: &DemoArgs) -> Result<(), CommandErr
         (Ports::Usual, Some(signals))
     };
     let site = Site::new()?;
-    let (gateway, sides, _log) = site.gateway(services, ports)?;
+    let (gateway, sides, log) = site.gateway(services, ports)?;
     let (tell, told) = Stops::told();
     let show = async {
         let shown = play(&site, services, sides, stay).await;
@@ -66,7 +66,7 @@ async fn perform(services: &[Service], args: &DemoArgs) -> Result<(), CommandErr
         let _ = tell.send(());
         shown
     };
-    let (ended, shown) = tokio::join!(gateway.run(told), show);
+    let (ended, shown) = tokio::join!(gateway.run(told, Hangups::never(), log.level()), show);
     shown?;
     whole(ended)
 }

@@ -11,7 +11,7 @@ use koigate::logging::{self, Writer};
 
 use super::services::Service;
 use crate::cli::error::CommandError;
-use crate::cli::load;
+use crate::cli::read;
 
 /// A folder of the demo's own.
 pub(crate) struct Site {
@@ -102,9 +102,9 @@ impl Site {
 
     fn bind(&self, services: &[Service], sides: Sides) -> Result<(Gateway, Sides, Writer), CommandError> {
         let path = self.keep("koigate.toml", fill(services, sides).as_bytes())?;
-        let plan = load(&path)?.plan;
-        let log = plan.log;
-        let gateway = Gateway::bind(plan)?;
+        let configuration = read(&path)?;
+        let log = configuration.plan.log;
+        let gateway = Gateway::bind(configuration)?;
         let log = logging::start(log)?;
         Ok((gateway, sides, log))
     }

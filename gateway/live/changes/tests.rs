@@ -1,0 +1,109 @@
+use std::path::Path;
+
+use koigate_config::{Process, parse};
+
+use super::*;
+
+const BASE: &str = r#"
+[backends.a]
+url = "http://127.0.0.1:1/{hook}"
+on_failure = "continue"
+headers = { Authorization = "Bearer one" }
+[backends.b]
+url = "http://127.0.0.1:2/"
+on_failure = "continue"
+[hooks.onMessage]
+chain = ["a", "b"]
+"#;
+
+fn plan(text: &str) -> Plan {
+    let name = Path::new("koigate.toml").display().to_string();
+    parse(text, &name, &Process).unwrap().plan
+}
+
+/// What turns [`BASE`] into this, with `old` replaced by `new`.
+fn check(old: &str, new: &str, expected: &[&str]) {
+    assert!(BASE.contains(old), "{old}");
+    let lines = changes(&plan(BASE), &plan(&BASE.replace(old, new)));
+    assert_eq!(lines, expected, "{old} -> {new}");
+}
+
+#[test]
+fn each_part_is_named_with_its_keys() {
+    check("chain", "chain", &[]);
+    check("/{hook}", "/{hook}?x=1", &["backend a: url"]);
+    check("Bearer one", "Bearer two", &["backend a: headers"]);
+    check("\"a\", \"b\"", "[\"a\", \"b\"]", &["hook onMessage: chain"]);
+    check("\"a\", \"b\"", "\"b\", \"a\"", &["hook onMessage: chain"]);
+    check(
+        "chain =",
+        "deadline = '1s'\nimages = 'first'\nreject = 'ordered'\non_conflict = 'first'\nchain =",
+        &["hook onMessage: deadline, reject, on_conflict, images"],
+    );
+    check(
+        "[backends.b]",
+        "[backends.b]\ntimeout = '1s'\nconnect_timeout = '500ms'\nmax_reply = '1KiB'\nmax_in_flight = 1\nalways_finish = true\nfailure_statuses = ['5xx']",
+        &["backend b: timeout, connect_timeout, failure_statuses, max_reply, max_in_flight, always_finish"],
+    );
+    check(
+        "[hooks.onMessage]",
+        "[hooks.rank]\nchain = ['b']\n[hooks.onMessage]",
+        &["hook rank: added"],
+    );
+    check(
+        "[hooks.onMessage]",
+        "[hooks.onResult]",
+        &["hook onResult: added", "hook onMessage: removed"],
+    );
+    check(
+        "[backends.a]",
+        "[log]\nlevel = 'warn'\n[server]\npath = '/x'\nmax_body = '1MiB'\nmax_in_flight = 2\n[backends.a]",
+        &["server: path, max_body, max_in_flight", "log: level"],
+    );
+}
+
+#[test]
+fn a_default_changes_every_backend_that_inherits_it() {
+    check(
+        "[backends.a]",
+        "[defaults]\ntimeout = '2s'\n[backends.a]",
+        &["backend a: timeout", "backend b: timeout"],
+    );
+}
+
+#[test]
+fn a_renamed_backend_goes_and_comes() {
+    let renamed = BASE.replace("backends.b", "backends.c").replace("\"b\"", "\"c\"");
+    assert_eq!(
+        changes(&plan(BASE), &plan(&renamed)),
+        ["backend c: added", "backend b: removed", "hook onMessage: chain"]
+    );
+}
+
+#[test]
+fn the_order_of_the_tables_is_no_change() {
+    let (first, second) = BASE.split_once("[backends.b]").unwrap();
+    let (second, hooks) = second.split_once("[hooks").unwrap();
+    let swapped = format!("[backends.b]{second}{first}[hooks{hooks}");
+    assert_eq!(changes(&plan(BASE), &plan(&swapped)), [""; 0]);
+}
+
+#[test]
+fn what_waits_for_a_restart() {
+    let fixed = Fixed::of(&plan(BASE));
+    let check = |head: &str, expected: &[&str]| {
+        assert_eq!(
+            fixed.waiting(&plan(&format!("{head}\n{BASE}"))),
+            expected,
+            "{head}"
+        );
+    };
+    check("", &[]);
+    check("[server]\nmax_in_flight = 3", &[]);
+    check(
+        "[server]\nlisten = '127.0.0.1:11'\nthreads = 3",
+        &["server.listen", "server.threads"],
+    );
+    check("[admin]\nlisten = '127.0.0.1:11'", &["admin.listen"]);
+    check("[log]\nformat = 'json'\nlevel = 'warn'", &["log.format"]);
+}
