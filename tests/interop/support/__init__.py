@@ -1,0 +1,1 @@
+"""What the topics are written with: processes, the gateway, the bot, documents, and the count."""
