@@ -21,6 +21,7 @@ mod limits;
 mod logs;
 mod metrics;
 mod oddities;
+mod reload;
 mod requests;
 mod timing;
 mod tls;

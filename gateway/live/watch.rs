@@ -38,8 +38,11 @@ pub async fn watch(reloader: Arc<Reloader>) {
         let seen = reloader.origin();
         folders.follow(&seen);
         folders.stirs().await;
-        if let Some(changed) = look(&seen).await {
-            settle(changed).await;
+        let Some(changed) = look(&seen).await else {
+            continue;
+        };
+        // Somebody may have asked for it meanwhile.
+        if settle(changed).await != reloader.origin() {
             // What comes of it is logged, counted and shown where it happens.
             let _ = reloader.reload(Trigger::Watch).await;
         }
@@ -53,12 +56,13 @@ async fn look(seen: &Origin) -> Option<Origin> {
     (now != *seen).then_some(now)
 }
 
-/// Waits until two looks in a row see the same. A file that never stands still is never read by itself.
-async fn settle(mut seen: Origin) {
+/// Waits until two looks in a row see the same, and gives that. A file that never stands still is never read by
+/// itself.
+async fn settle(mut seen: Origin) -> Origin {
     loop {
         sleep(SETTLED).await;
         match look(&seen).await {
-            None => return,
+            None => return seen,
             Some(now) => seen = now,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -183,15 +183,12 @@ impl Setup {
             .expect("a child");
         // The pipe may hold more than was read when the process ended.
         sleep(Duration::from_millis(50)).await;
-        let _ = fs::remove_file(config);
+        leave(&config);
         (status.code(), log.lines())
     }
 
-    fn write(&self) -> PathBuf {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("gateway-{}-{count}.toml", std::process::id());
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    /// The configuration as it is written.
+    pub(crate) fn text(&self) -> String {
         let listen = if self.server.contains("listen") {
             ""
         } else {
@@ -207,10 +204,20 @@ impl Setup {
             tables,
             ..
         } = self;
-        let text = format!(
+        format!(
             "[server]\n{listen}{server}[admin]\nlisten = \"{admin}\"\n[log]\n{log}[defaults]\n{defaults}{tables}"
-        );
-        fs::write(&path, text).expect("cargo's folder for temporary files");
+        )
+    }
+
+    /// In a folder of its own, since the program watches it.
+    fn write(&self) -> PathBuf {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("gateway-{}-{count}", std::process::id());
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&folder).expect("cargo's folder for temporary files");
+        let path = folder.join("koigate.toml");
+        fs::write(&path, self.text()).expect("a folder of our own");
         path
     }
 }
@@ -302,6 +309,18 @@ impl Gateway {
         self.logs(&[id, "verdict"]).await
     }
 
+    /// Where its configuration is.
+    pub(crate) fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Puts another configuration in the place of its own, as editors do: whole, by renaming.
+    pub(crate) fn rewrites(&self, text: &str) {
+        let beside = self.config.with_extension("toml~");
+        fs::write(&beside, text).expect("a folder of our own");
+        fs::rename(&beside, &self.config).expect("a folder of our own");
+    }
+
     /// Sends the signal that asks it to finish.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = self
@@ -384,7 +403,14 @@ impl Drop for Gateway {
         if std::thread::panicking() {
             eprintln!("--- the gateway's log\n{}\n---", self.log().join("\n"));
         }
-        let _ = fs::remove_file(&self.config);
+        leave(&self.config);
+    }
+}
+
+/// Removes the folder that was made for this configuration.
+fn leave(config: &Path) {
+    if let Some(folder) = config.parent() {
+        let _ = fs::remove_dir_all(folder);
     }
 }
 
