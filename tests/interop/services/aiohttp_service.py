@@ -39,6 +39,11 @@ async def column(request):
     return web.json_response(data)
 
 
+@routes.post("/partial")
+async def partial(request):
+    return web.json_response({"result": {"倍率": [1.0]}})
+
+
 @routes.post("/blacklist")
 async def blacklist(request):
     data = await request.json()
