@@ -1,0 +1,1 @@
+"""Odd documents, and the echoes that read and write them."""

@@ -6,6 +6,7 @@ const http = require('node:http');
 
 const ROUTES = {
   '/echo': (data) => data,
+  '/list': () => [], // JSON, and no document
   '/router': (data) => {
     data.slaveRequest.slave = { id: 'sg1', comment: '新加坡' };
     return data;

@@ -18,12 +18,18 @@ PORTS = range(20000, 32000)
 START = 30
 END = 10
 
+# What free_port has returned so far: a port that is to stay closed is not another's later.
+GIVEN = set()
+
 
 def free_port():
-    """A port that nobody listens on."""
+    """A port that nobody listens on, another one every time."""
     for port in random.sample(PORTS, 100):
+        if port in GIVEN:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            GIVEN.add(port)
             return port
     raise RuntimeError("no free port in a hundred")
 
