@@ -30,6 +30,7 @@ pub mod multipart;
 pub mod outcome;
 mod parameters;
 pub mod plan;
+pub mod pointer;
 pub mod reply;
 pub mod secret;
 pub mod sheet;

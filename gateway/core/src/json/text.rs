@@ -205,6 +205,12 @@ pub(crate) fn order_alike(a: &[u8], b: &[u8], letters: Letters) -> Ordering {
     Points::of(a).map(alike).cmp(Points::of(b).map(alike))
 }
 
+/// Whether two keys are the same, where letters that count as the same are.
+pub(crate) fn alike(a: &[u8], b: &[u8], letters: Letters) -> bool {
+    // Without escapes what is the same is equally long: `-` and `_` are one byte each.
+    (a.len() == b.len() || escaped(a) || escaped(b)) && order_alike(a, b, letters).is_eq()
+}
+
 /// The content as Rust's text; halves of surrogate pairs, which it can't hold, become U+FFFD.
 pub(super) fn decode(content: &[u8]) -> Cow<'_, str> {
     if !escaped(content) {

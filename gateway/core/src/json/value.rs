@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::read::{At, Source};
+use super::read::{self, At, Source};
 use super::scan::Step;
 use super::text;
 
@@ -118,6 +118,14 @@ impl<'a> Value<'a> {
         }
         let end = self.source.string_end(self.at.pos);
         Some(text::decode(self.source.slice(self.at.pos + 1, end - 1)))
+    }
+
+    /// What a string holds between its quotes, as it is spelled; nothing if this is no string.
+    pub(crate) fn content(&self) -> &'a [u8] {
+        match self.kind() {
+            Kind::String => read::content(self.source.bytes, self.at.pos),
+            _ => &[],
+        }
     }
 
     fn children(&self, kind: Kind) -> Step<At> {
