@@ -28,8 +28,10 @@ pub async fn dispatch<C: Caller>(
     deadline: Instant,
     form: Form,
 ) -> (Outcome, Answer) {
+    let begun = Instant::now();
     while let Some(requests) = tally.open_stage() {
         let started = Instant::now();
+        tally.begin_stage(started - begun);
         let mut calls = calls::start(caller, requests, deadline);
         // `None`: all are in, or the deadline has come.
         while let Some(ended) = calls.next().await {

@@ -134,12 +134,17 @@ fn judge_json(view: &View, reply: Reply) -> Judgement {
 // === impl Judgement ===
 
 impl Judgement {
+    /// The reply, where it carries something.
+    pub(crate) fn reply(&self) -> Option<&Reply> {
+        match self {
+            Self::Json { reply, .. } | Self::Reject(reply) => Some(reply),
+            Self::Attachment(attachment) => Some(&attachment.reply),
+            Self::Nothing { .. } | Self::Ignored { .. } | Self::Failed { .. } => None,
+        }
+    }
+
     /// How many bytes it holds of the reply's body.
     pub(crate) fn body_len(&self) -> usize {
-        match self {
-            Self::Json { reply, .. } | Self::Reject(reply) => reply.body.len(),
-            Self::Attachment(attachment) => attachment.reply.body.len(),
-            Self::Nothing { .. } | Self::Ignored { .. } | Self::Failed { .. } => 0,
-        }
+        self.reply().map_or(0, |reply| reply.body.len())
     }
 }

@@ -20,6 +20,7 @@
 
 pub mod answer;
 pub mod attachment;
+pub mod changes;
 mod disposition;
 pub mod failure;
 pub mod hook;

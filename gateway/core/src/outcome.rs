@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attachment::{AttachmentKind, Dropped};
+use crate::changes::{Change, excerpt};
 use crate::failure::Failure;
 use crate::hook::HookName;
 use crate::plan::BackendId;
+use crate::reply::{Media, Reply};
 
 /// Everything that happened to one hook.
 #[derive(Debug, Clone)]
@@ -40,14 +42,35 @@ pub struct CallRecord {
     pub status: Option<u16>,
     /// Why there was no usable reply.
     pub failure: Option<Failure>,
+    /// In which stage of the chain, the first being 0.
+    pub stage: usize,
+    /// From the beginning of the hook to the start of the call.
+    pub started: Duration,
     /// From the start of the call to its verdict.
     pub took: Duration,
+    /// How many bytes it was sent.
+    pub sent: usize,
+    /// What it said, where that was more than a status.
+    pub said: Option<Said>,
     /// How many places it edited.
     pub edits: usize,
+    /// The first of them, where somebody wants to see them.
+    pub changes: Vec<Change>,
     /// It failed, and its policy let the hook go on.
     pub failed_open: bool,
     /// It returned JSON that is no object, which carries nothing and is probably a mistake.
     pub not_an_object: bool,
+}
+
+/// What a reply carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Its `Content-Type`, as far as it is readable; empty where there is none.
+    pub content_type: String,
+    /// How long its body is, in bytes.
+    pub length: usize,
+    /// The beginning of a text that the user reads, decoded: [`EXCERPT`](crate::changes::EXCERPT) bytes at most. Empty for what is no text.
+    pub text: String,
 }
 
 /// How a call ended: the `verdict` label of `koigate_backend_calls_total`.
@@ -119,6 +142,28 @@ pub struct Disagreement {
 
 /// The most conflicts that one hook lists (gateway.md section 4).
 pub const LISTED_CONFLICTS: usize = 32;
+
+// === impl Said ===
+
+impl Said {
+    /// What this reply carries.
+    pub fn of(reply: &Reply) -> Self {
+        let is_text = match reply.status {
+            200 => reply.media() == Media::Text,
+            _ => matches!(reply.media(), Media::Text | Media::Other | Media::Json),
+        };
+        let label = reply.content_type.as_deref().unwrap_or_default();
+        Self {
+            content_type: excerpt(&String::from_utf8_lossy(label)),
+            length: reply.body.len(),
+            text: if is_text {
+                excerpt(&reply.text())
+            } else {
+                String::new()
+            },
+        }
+    }
+}
 
 // === impl Outcome ===
 

@@ -11,18 +11,23 @@ use std::time::Duration;
 
 use crate::answer::{self, Answer, Draft, Harvest, Json, Wants};
 use crate::attachment::{Attachment, AttachmentKind};
+use crate::changes::changes;
 use crate::failure::{Failure, FailureKind};
 use crate::hook::{Hook, HookName};
+use crate::json::Document;
 use crate::json::diff::Edits;
 use crate::judge::{Judgement, Request};
 use crate::merge::{Merged, merge};
 use crate::multipart::Form;
-use crate::outcome::{CallRecord, CallVerdict, Disagreement, LISTED_CONFLICTS, Merging, Outcome, Source};
+use crate::outcome::{
+    CallRecord, CallVerdict, Disagreement, LISTED_CONFLICTS, Merging, Outcome, Said, Source,
+};
 use crate::plan::{Chain, OnConflict, OnFailure, Plan, RejectRule};
 use crate::reply::Reply;
 use crate::texts;
 use crate::view::{Base, View};
 
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -66,6 +71,16 @@ pub struct Tally {
     attachments: Vec<Attachment>,
     merging: Merging,
     decision: Option<Decision>,
+    detail: Detail,
+}
+
+/// What the outcome says of edits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// How many there are.
+    Counted,
+    /// Also where the first are and what stands there now, for people.
+    Listed,
 }
 
 /// Whether a document is spelled as the bot spelled it.
@@ -103,6 +118,20 @@ impl Tally {
             attachments: Vec::new(),
             merging: Merging::default(),
             decision: None,
+            detail: Detail::Counted,
+        }
+    }
+
+    /// The same, its outcome as detailed as that.
+    #[must_use]
+    pub fn with_detail(self, detail: Detail) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// Notes that the calls of the stage opened last were started so long after the hook had begun.
+    pub fn begin_stage(&mut self, after: Duration) {
+        for record in self.calls.get_mut(self.current.clone()).unwrap_or_default() {
+            record.started = after;
         }
     }
 
@@ -127,7 +156,9 @@ impl Tally {
             })
             .collect();
         self.current = self.calls.len()..self.calls.len() + asked.len();
-        self.calls.extend(asked.iter().map(CallRecord::unanswered));
+        let place = self.next - 1;
+        self.calls
+            .extend(asked.iter().map(|request| CallRecord::unanswered(request, place)));
         self.judged.clear();
         self.judged.resize_with(asked.len(), || None);
         Some(Requests { asked })
@@ -148,6 +179,9 @@ impl Tally {
         }
         record.took = took;
         record.fill(&judgement);
+        if self.detail == Detail::Listed {
+            record.said = judgement.reply().map(Said::of);
+        }
         *place = Some(judgement);
         if self.chain.reject == RejectRule::First {
             self.decision = self.refusal(slot);
@@ -306,6 +340,7 @@ impl Tally {
         let base = self.base.clone();
         // Edits come only from a base that parses.
         let Some(document) = base.document() else { return };
+        self.list_changes(document, edited);
         let edits: Vec<&Edits> = edited.iter().map(|(_, edits)| edits).collect();
         let Merged {
             document: merged,
@@ -340,6 +375,18 @@ impl Tally {
         }
     }
 
+    /// Says in the records what each reply changed, where somebody wants to see that.
+    fn list_changes(&mut self, document: &Document, edited: &[(usize, Edits)]) {
+        if self.detail == Detail::Counted {
+            return;
+        }
+        for (slot, edits) in edited {
+            if let Some(record) = self.calls.get_mut(self.current.start + slot) {
+                record.changes = changes(document, edits);
+            }
+        }
+    }
+
     /// What is left for the bot when nothing refused.
     fn harvest(&mut self, wants: Wants) -> (Source, Draft) {
         let attachments = std::mem::take(&mut self.attachments);
@@ -370,59 +417,7 @@ impl Tally {
     }
 }
 
-// === impl CallRecord ===
-
-impl CallRecord {
-    /// A call that has no end yet; if nothing else ends it, a reject has cancelled it.
-    fn unanswered(request: &Request) -> Self {
-        Self {
-            backend: request.id,
-            name: request.backend.name.clone(),
-            verdict: CallVerdict::Cancelled,
-            status: None,
-            failure: None,
-            took: Duration::ZERO,
-            edits: 0,
-            failed_open: false,
-            not_an_object: false,
-        }
-    }
-
-    fn fill(&mut self, judgement: &Judgement) {
-        match judgement {
-            Judgement::Nothing {
-                status,
-                not_an_object,
-            } => {
-                self.verdict = CallVerdict::Continue;
-                self.status = Some(*status);
-                self.not_an_object = *not_an_object;
-            }
-            Judgement::Json { reply, edits } => {
-                self.verdict = CallVerdict::Continue;
-                self.status = Some(reply.status);
-                self.edits = edits.as_ref().map_or(0, Edits::len);
-            }
-            Judgement::Attachment(attachment) => {
-                self.verdict = CallVerdict::Continue;
-                self.status = Some(attachment.reply.status);
-            }
-            Judgement::Reject(reply) => {
-                self.verdict = CallVerdict::Reject;
-                self.status = Some(reply.status);
-            }
-            Judgement::Ignored { status } => {
-                self.verdict = CallVerdict::Ignored;
-                self.status = Some(*status);
-            }
-            Judgement::Failed { status, failure } => {
-                self.verdict = CallVerdict::Failed;
-                self.status = *status;
-                self.failure = Some(failure.clone());
-            }
-        }
-    }
-}
+// === helpers ===
 
 /// The answer to a hook whose task broke: by policy, as if every backend had failed. The first backend of the chain
 /// that refuses on failure speaks; without one the bot goes on.

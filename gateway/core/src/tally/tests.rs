@@ -312,6 +312,66 @@ fn a_base_that_does_not_parse_leaves_the_last_json_reply() {
     assert_eq!((outcome.merging.failures, outcome.merging.merges), (1, 0));
 }
 
+/// The same hook, counted and listed: the answer is the same, and only the listed one says where and what.
+#[test]
+fn the_detail_of_an_outcome() {
+    let brought = [
+        json(r#"{"result":{"n":2}}"#),
+        reply(200, "text/plain; charset=gbk", "ok"),
+        json(DOCUMENT),
+    ];
+    let seen = [Detail::Counted, Detail::Listed].map(|detail| {
+        let (plan, chain) = plan(&OPEN, &[2, 1]);
+        let name = HookName::new("onResult").unwrap();
+        let base = Arc::new(Base::new(DOCUMENT.into()));
+        let mut tally = Tally::new(plan, chain, Hook { name, base }).with_detail(detail);
+        let mut brought = brought.iter().cloned();
+        let mut after = Duration::ZERO;
+        while let Some(requests) = tally.open_stage() {
+            after += Duration::from_millis(7);
+            tally.begin_stage(after);
+            for (slot, request) in requests.asked.iter().enumerate() {
+                let reply = brought.next().unwrap().map_err(|kind| Failure::new(kind, ""));
+                tally.record(slot, judge(request, reply), Duration::ZERO);
+            }
+            tally.close_stage(Duration::ZERO);
+        }
+        let (outcome, draft) = tally.finish(Form::Single);
+        (outcome.calls, answer(draft).body)
+    });
+    let [(counted, answered), (listed, same)] = seen;
+    assert_eq!(answered, same);
+    assert!(
+        counted
+            .iter()
+            .all(|call| call.changes.is_empty() && call.said.is_none())
+    );
+    let said = |call: &CallRecord| {
+        call.said
+            .clone()
+            .map(|said| (said.content_type, said.length, said.text))
+    };
+    let label = "text/plain; charset=gbk".to_owned();
+    assert_eq!(said(&listed[1]), Some((label, 2, "ok".to_owned())));
+    assert_eq!(
+        said(&listed[2]),
+        Some(("application/json".into(), DOCUMENT.len(), String::new()))
+    );
+    let changes: Vec<_> = listed.iter().flat_map(|call| &call.changes).collect();
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| (&*change.pointer, &*change.value))
+        .collect();
+    // The last was sent 2 and brings 1.0 back.
+    assert_eq!(told, [("/result/n", "2"), ("/result/n", "1.0")]);
+    let begun: Vec<_> = listed
+        .iter()
+        .map(|call| (call.stage, call.started.as_millis()))
+        .collect();
+    assert_eq!(begun, [(0, 7), (0, 7), (1, 14)]);
+    assert_eq!(listed[0].sent, DOCUMENT.len());
+}
+
 #[test]
 fn the_unanswered_are_named() {
     let rules = Rules {

@@ -1,0 +1,153 @@
+//! What a backend changed, place by place, for people: traces and `koigate explain`.
+
+use crate::json::Document;
+use crate::json::diff::{Edit, Edits, added_member};
+use crate::json::locate::{Locator, push_segment};
+
+/// The most places that are listed of one reply.
+pub const LISTED_CHANGES: usize = 64;
+/// How much of a value is shown, in bytes.
+pub const EXCERPT: usize = 160;
+
+/// One place that a backend set to another value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The place, as JSON Pointer (RFC 6901) into what the stage was sent; of elements that are appended to an
+    /// array the place behind its last, `/-`.
+    pub pointer: String,
+    /// What was done there.
+    pub kind: ChangeKind,
+    /// The beginning of what stands there now, as the reply spells it: [`EXCERPT`] bytes at most.
+    pub value: String,
+    /// How long that is in whole, in bytes.
+    pub length: usize,
+}
+
+/// What was done at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// A new member of an object.
+    Added,
+    /// Further elements of an array.
+    Appended,
+    /// Another value.
+    Replaced,
+}
+
+/// The first [`LISTED_CHANGES`] edits of a reply, by where they stand in the base. One sweep over the base up to the
+/// last of them.
+pub fn changes(base: &Document, edits: &Edits) -> Vec<Change> {
+    let mut locator = Locator::new(base);
+    let listed = edits.list().iter().take(LISTED_CHANGES);
+    listed
+        .map(|&edit| change(base, &mut locator, edit, edits.piece(edit)))
+        .collect()
+}
+
+fn change(base: &Document, locator: &mut Locator<'_>, edit: Edit, piece: &[u8]) -> Change {
+    let at = edit.at as usize;
+    let mut pointer = locator.pointer(at);
+    let (kind, value) = if !edit.is_addition() {
+        (ChangeKind::Replaced, piece)
+    } else if base.bytes().get(at) == Some(&b']') {
+        pointer.push_str("/-");
+        (ChangeKind::Appended, piece)
+    } else {
+        let (key, value) = added_member(piece);
+        push_segment(&mut pointer, key);
+        (ChangeKind::Added, value)
+    };
+    Change {
+        pointer,
+        kind,
+        // A few bytes more, so that none of the excerpt's is lost to a character that is cut.
+        value: excerpt(&String::from_utf8_lossy(
+            value.get(..EXCERPT + 4).unwrap_or(value),
+        )),
+        length: value.len(),
+    }
+}
+
+/// The beginning of a text, [`EXCERPT`] bytes at most, cut between two characters.
+pub(crate) fn excerpt(text: &str) -> String {
+    let end = (0..=EXCERPT.min(text.len()))
+        .rev()
+        .find(|&end| text.is_char_boundary(end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default().to_owned()
+}
+
+// === impl ChangeKind ===
+
+impl ChangeKind {
+    /// The word used in traces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Appended => "appended",
+            Self::Replaced => "replaced",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::diff::{Echoes, diff};
+
+    fn check(base: &str, reply: &str, expected: &[(&str, ChangeKind, &str)]) {
+        let base = Document::parse(base.to_owned().into()).unwrap();
+        let diff = diff(&base, reply.to_owned().into(), &mut Echoes::default()).unwrap();
+        let listed = changes(&base, &diff.edits);
+        let got: Vec<_> = listed.iter().map(|c| (&*c.pointer, c.kind, &*c.value)).collect();
+        assert_eq!(got, expected, "{reply}");
+    }
+
+    #[test]
+    fn each_place_with_its_value() {
+        use ChangeKind::{Added, Appended, Replaced};
+        let base = r#"{"result": {"节点名称": ["a", "b"], "线程": 4}, "addons": {}}"#;
+        check(base, base, &[]);
+        check(
+            base,
+            r#"{"result": {"节点名称": ["a", "c"], "倍率": [1.5, 2]}, "addons": {"x/y": {"k": 1}}}"#,
+            &[
+                ("/result/节点名称/1", Replaced, r#""c""#),
+                ("/result/倍率", Added, "[1.5, 2]"),
+                ("/addons/x~1y", Added, r#"{"k": 1}"#),
+            ],
+        );
+        check(
+            base,
+            r#"{"result": {"节点名称": ["a", "b", "c", "d"], "线程": null}}"#,
+            &[
+                ("/result/节点名称/-", Appended, r#""c", "d""#),
+                ("/result/线程", Replaced, "null"),
+            ],
+        );
+    }
+
+    #[test]
+    fn long_values_and_long_lists_are_cut() {
+        let long = "界".repeat(EXCERPT);
+        let base = Document::parse("{}".into()).unwrap();
+        let members: Vec<String> = (0..LISTED_CHANGES + 9)
+            .map(|n| format!(r#""{n}": "{long}""#))
+            .collect();
+        let reply = format!("{{{}}}", members.join(", "));
+        let diff = diff(&base, reply.into(), &mut Echoes::default()).unwrap();
+        let listed = changes(&base, &diff.edits);
+        assert_eq!(
+            (listed.len(), diff.edits.len()),
+            (LISTED_CHANGES, LISTED_CHANGES + 9)
+        );
+        for change in listed {
+            assert_eq!(change.length, long.len() + 2);
+            assert!(change.value.len() <= EXCERPT && change.value.len() > EXCERPT - 4);
+            assert!(
+                change.value.trim_start_matches('"').chars().all(|c| c == '界'),
+                "{}",
+                change.value
+            );
+        }
+    }
+}
