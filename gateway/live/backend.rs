@@ -8,7 +8,7 @@ use koigate_core::plan::Backend;
 use prometheus::IntGauge;
 
 use super::Ground;
-use crate::outbound::{Connections, Upstream};
+use crate::outbound::{Connections, Signer, Upstream};
 
 /// One backend as it lives.
 pub struct LiveBackend {
@@ -16,6 +16,8 @@ pub struct LiveBackend {
     pub backend: Arc<Backend>,
     /// The way to it. It outlives reloads that leave the way unchanged.
     pub upstream: Arc<Upstream>,
+    /// What signs its calls, where they are signed.
+    pub(super) signer: Option<Arc<Signer>>,
     /// It outlives every reload that keeps the name, so that calls of the plan before count too.
     in_flight: Arc<AtomicUsize>,
     gauge: IntGauge,
@@ -45,6 +47,7 @@ impl LiveBackend {
         };
         Self {
             upstream: upstream.unwrap_or_else(open),
+            signer: Signer::new(&backend).map(Arc::new),
             in_flight: lived.map(|lived| lived.in_flight.clone()).unwrap_or_default(),
             gauge: metrics.backend_in_flight.with_label_values(&label),
             backend,

@@ -1,6 +1,7 @@
 //! The calls of one hook to living backends.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use koigate_core::failure::{Failure, FailureKind};
@@ -11,7 +12,8 @@ use tokio::time::Instant;
 use super::{LiveHook, Running};
 use crate::calls::Caller;
 use crate::ids::Ids;
-use crate::outbound::Request;
+use crate::offload::offload;
+use crate::outbound::{Request, Signature, Signer};
 
 /// Puts the questions of one hook to the backends of the plan that it runs on.
 pub struct HookCaller {
@@ -34,15 +36,26 @@ impl Caller for HookCaller {
             return Err(Failure::new(FailureKind::Connect, "no such backend"));
         };
         let _place = live.enter()?;
+        let deadline = Instant::now() + live.backend.timeout;
+        let signature = match &live.signer {
+            None => None,
+            // Boxed, since few calls are signed and the others would carry it.
+            Some(signer) => Some(Box::pin(sign(signer.clone(), self.ids.request.clone(), body.clone())).await),
+        };
         let request = Request {
             template,
             request_id: &self.ids.request,
             idempotency_key: &self.ids.request,
             traceparent: &self.ids.traceparent(),
+            signature,
             body,
         };
-        live.upstream
-            .exchange(&request, Instant::now() + live.backend.timeout)
-            .await
+        live.upstream.exchange(&request, deadline).await
     }
+}
+
+/// Signs what is sent for the hook with this id.
+async fn sign(signer: Arc<Signer>, request_id: String, body: Bytes) -> Signature {
+    let weight = signer.weight(&body);
+    offload(weight, move || signer.sign(&request_id, SystemTime::now(), &body)).await
 }

@@ -13,6 +13,7 @@ pub mod h1;
 mod names;
 mod pool;
 mod request;
+mod sign;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ pub use self::dial::{Connector, Trust, UnreadableRoots};
 pub use self::names::REMEMBERED;
 pub use self::pool::IDLE;
 pub use self::request::{HOOK_HEADER, Request, Template};
+pub use self::sign::{Signature, Signer};
 
 /// One backend, as it lives: its pool, and the way to it. It outlives reloads that leave the backend unchanged.
 pub struct Upstream {

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use koigate_core::hook::HookName;
 use koigate_core::plan::Backend;
 
+use super::sign::Signature;
+
 /// The header that marks a request as ours. A hook that carries it has come round in a loop.
 pub const HOOK_HEADER: &str = "X-Koigate-Hook";
 
@@ -29,6 +31,8 @@ pub struct Request<'a> {
     pub idempotency_key: &'a str,
     /// W3C `traceparent`.
     pub traceparent: &'a str,
+    /// What it is signed with, where the backend wants that.
+    pub signature: Option<Signature>,
     /// The document.
     pub body: Bytes,
 }
@@ -77,12 +81,16 @@ impl Request<'_> {
         output.extend_from_slice(&self.template.head);
         let line = write!(
             output,
-            "Content-Length: {}\r\nX-Request-Id: {}\r\nIdempotency-Key: {}\r\ntraceparent: {}\r\n\r\n",
+            "Content-Length: {}\r\nX-Request-Id: {}\r\nIdempotency-Key: {}\r\ntraceparent: {}\r\n",
             self.body.len(),
             self.request_id,
             self.idempotency_key,
             self.traceparent,
         );
         debug_assert!(line.is_ok(), "a vector takes whatever is written");
+        if let Some(signature) = &self.signature {
+            signature.write(output);
+        }
+        output.extend_from_slice(b"\r\n");
     }
 }

@@ -21,7 +21,7 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A backend at this address, with limits that suit a test.
-fn backend(address: SocketAddr) -> Backend {
+pub(super) fn backend(address: SocketAddr) -> Backend {
     Backend {
         name: "fake".into(),
         target: Target {
@@ -39,6 +39,7 @@ fn backend(address: SocketAddr) -> Backend {
         max_reply: 1024 * 1024,
         max_in_flight: 8,
         always_finish: false,
+        sign: Vec::new(),
     }
 }
 
@@ -64,6 +65,7 @@ fn request(template: &Template, body: impl Into<Bytes>) -> Request<'_> {
         request_id: "request-1",
         idempotency_key: "key-1",
         traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        signature: None,
         body: body.into(),
     }
 }

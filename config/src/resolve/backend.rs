@@ -97,6 +97,7 @@ pub(super) fn resolve(
             PERMITS,
             findings,
         ),
+        sign: Vec::new(),
         always_finish: own
             .always_finish
             .as_ref()

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::hook::HookName;
-use crate::secret::Secret;
+use crate::secret::{Secret, SigningKey};
 
 /// The whole checked configuration.
 #[derive(Debug)]
@@ -110,6 +110,8 @@ pub struct Backend {
     pub max_in_flight: usize,
     /// Whether a call goes on to its own timeout although its answer has no say any more.
     pub always_finish: bool,
+    /// What its calls are signed with: two keys while one takes the other's place; none, and no call is signed.
+    pub sign: Vec<SigningKey>,
 }
 
 /// One header that a backend is sent.

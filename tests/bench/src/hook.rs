@@ -104,5 +104,6 @@ fn backend(index: usize) -> Arc<Backend> {
         max_reply: 1 << 25,
         max_in_flight: 256,
         always_finish: false,
+        sign: Vec::new(),
     })
 }

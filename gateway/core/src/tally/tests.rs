@@ -85,6 +85,7 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
         max_reply: 1 << 20,
         max_in_flight: 1,
         always_finish: false,
+        sign: Vec::new(),
     };
     let mut ids = (0..count).map(BackendId);
     let chain = Chain {
