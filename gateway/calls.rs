@@ -83,12 +83,12 @@ pub fn start<C: Caller>(
     if now >= deadline {
         return calls;
     }
-    for (slot, request) in requests.asked.into_iter().enumerate() {
+    for request in requests.asked {
         if calls.deadline.is_none() && now + request.backend.timeout > deadline {
             calls.deadline = Some(Box::pin(sleep_until(deadline)));
         }
         let always_finish = request.backend.always_finish;
-        let call = one(caller.clone(), slot, request, calls.lost.clone());
+        let call = one(caller.clone(), request, calls.lost.clone());
         if always_finish {
             calls.patient.push(call);
         } else {
@@ -99,18 +99,13 @@ pub fn start<C: Caller>(
 }
 
 /// One call, from question to judgement; `None` where nobody reads that any more.
-async fn one<C: Caller>(
-    caller: Arc<C>,
-    slot: usize,
-    request: Request,
-    lost: Arc<AtomicBool>,
-) -> Option<Ended> {
+async fn one<C: Caller>(caller: Arc<C>, request: Request, lost: Arc<AtomicBool>) -> Option<Ended> {
     let started = Instant::now();
     let brought = caller.call(request.id, request.view.bytes().clone()).await;
     if lost.load(Ordering::Relaxed) {
         return None;
     }
-    let weight = weight(&request, &brought);
+    let (slot, weight) = (request.slot, weight(&request, &brought));
     let judgement = offload(weight, move || judge(&request, brought)).await;
     Some(Ended {
         slot,

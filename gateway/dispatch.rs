@@ -8,7 +8,7 @@ use std::sync::Arc;
 use koigate_core::answer::{Answer, Draft};
 use koigate_core::multipart::Form;
 use koigate_core::outcome::Outcome;
-use koigate_core::tally::{Progress, Tally};
+use koigate_core::tally::{Progress, Requests, Tally};
 use tokio::time::Instant;
 
 use crate::calls::{self, Caller};
@@ -29,7 +29,10 @@ pub async fn dispatch<C: Caller>(
     form: Form,
 ) -> (Outcome, Answer) {
     let begun = Instant::now();
-    while let Some(requests) = tally.open_stage() {
+    loop {
+        let requests;
+        (tally, requests) = open_stage(tally).await;
+        let Some(requests) = requests else { break };
         let started = Instant::now();
         tally.begin_stage(started - begun);
         let mut calls = calls::start(caller, requests, deadline);
@@ -56,4 +59,14 @@ pub async fn dispatch<C: Caller>(
             (outcome.without(dropped), answer)
         }
     }
+}
+
+/// Opens the next stage; conditions may have to look into a large document.
+async fn open_stage(mut tally: Tally) -> (Tally, Option<Requests>) {
+    let weight = tally.opening_weight();
+    let open = move || {
+        let requests = tally.open_stage();
+        (tally, requests)
+    };
+    offload(weight, open).await
 }

@@ -308,7 +308,9 @@ impl HookMeters {
                 continue;
             };
             pick(&meters.verdicts, &CallVerdict::ALL, call.verdict);
-            meters.duration.observe(call.took.as_secs_f64());
+            if call.verdict != CallVerdict::Skipped {
+                meters.duration.observe(call.took.as_secs_f64());
+            }
             add(&meters.edits, call.edits as u64);
             add(&meters.fail_open, u64::from(call.failed_open));
             if let Some(failure) = &call.failure {

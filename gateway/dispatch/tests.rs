@@ -109,6 +109,7 @@ fn script(after: u64, brings: Result<Reply, FailureKind>) -> Script {
         max_reply: 1 << 20,
         max_in_flight: 1,
         always_finish: false,
+        when: Vec::new(),
         sign: Vec::new(),
     };
     Script {

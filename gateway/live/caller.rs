@@ -40,7 +40,9 @@ impl Caller for HookCaller {
         let signature = match &live.signer {
             None => None,
             // Boxed, since few calls are signed and the others would carry it.
-            Some(signer) => Some(Box::pin(sign(signer.clone(), self.ids.request.clone(), body.clone())).await),
+            Some(signer) => {
+                Some(Box::pin(sign(signer.clone(), self.ids.request.clone(), body.clone())).await)
+            }
         };
         let request = Request {
             template,

@@ -115,6 +115,7 @@ fn fields(old: &Backend, new: &Backend) -> Vec<&'static str> {
         max_reply,
         max_in_flight,
         always_finish,
+        when,
         sign,
     } = new;
     differing([
@@ -127,6 +128,7 @@ fn fields(old: &Backend, new: &Backend) -> Vec<&'static str> {
         ("max_reply", old.max_reply != *max_reply),
         ("max_in_flight", old.max_in_flight != *max_in_flight),
         ("always_finish", old.always_finish != *always_finish),
+        ("when", old.when != *when),
         ("sign", old.sign != *sign),
     ])
 }

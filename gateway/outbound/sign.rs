@@ -135,8 +135,13 @@ mod tests {
         };
         let [old, new] = KEYS;
         check(&[old], "", "v1,vMfb6X1s7l/rvR/AmCVTGqj/ACMA9YAje+i/Wqj7Alw=");
-        check(&[new], "{\"a\":\"节\"}", "v1,KigyMrfsSSSVEZuCrWD+CbNJWxOiECmP7f+A0E2OGtQ=");
-        let both = "v1,eSVNaz2tfYi05ZPrBgLiGIyFbl9ntYghJKd4G0Oa7kw= v1,KigyMrfsSSSVEZuCrWD+CbNJWxOiECmP7f+A0E2OGtQ=";
+        check(
+            &[new],
+            "{\"a\":\"节\"}",
+            "v1,KigyMrfsSSSVEZuCrWD+CbNJWxOiECmP7f+A0E2OGtQ=",
+        );
+        let both =
+            "v1,eSVNaz2tfYi05ZPrBgLiGIyFbl9ntYghJKd4G0Oa7kw= v1,KigyMrfsSSSVEZuCrWD+CbNJWxOiECmP7f+A0E2OGtQ=";
         check(&[old, new], "{\"a\":\"节\"}", both);
     }
 

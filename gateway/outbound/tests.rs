@@ -39,6 +39,7 @@ pub(super) fn backend(address: SocketAddr) -> Backend {
         max_reply: 1024 * 1024,
         max_in_flight: 8,
         always_finish: false,
+        when: Vec::new(),
         sign: Vec::new(),
     }
 }

@@ -97,6 +97,7 @@ pub(super) fn resolve(
             PERMITS,
             findings,
         ),
+        when: Vec::new(),
         sign: Vec::new(),
         always_finish: own
             .always_finish

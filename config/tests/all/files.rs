@@ -81,6 +81,7 @@ fn a_url_alone_is_a_backend() {
         max_reply: 32 << 20,
         max_in_flight: 256,
         always_finish: false,
+        when: Vec::new(),
         sign: Vec::new(),
     };
     assert_eq!(

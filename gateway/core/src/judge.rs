@@ -5,16 +5,19 @@
 use std::sync::Arc;
 
 use crate::attachment::Attachment;
+use crate::condition::all_hold;
 use crate::failure::{Failure, FailureKind};
 use crate::json::diff::{Edits, Shape};
 use crate::plan::{Backend, BackendId};
 use crate::reply::Reply;
 use crate::verdict::{Class, classify};
-use crate::view::{Compared, View};
+use crate::view::{Base, Compared, View};
 
 /// One question to one backend.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// Which of its stage's calls it is.
+    pub slot: usize,
     /// Whom.
     pub id: BackendId,
     /// Its limits and policy.
@@ -49,6 +52,8 @@ pub enum Judgement {
         /// The status.
         status: u16,
     },
+    /// Not asked: a condition does not hold.
+    Skipped,
     /// No usable reply.
     Failed {
         /// The status, where there was a reply at all.
@@ -89,6 +94,22 @@ pub fn judge(request: &Request, brought: Result<Reply, Failure>) -> Judgement {
         }),
         Ok(Class::Json) => judge_json(&request.view, reply),
     }
+}
+
+/// What the call of a backend ends as that is not asked about this base, if it is not: its conditions don't hold, or
+/// can't be tested. Linear in the base where it has conditions.
+pub fn unasked(backend: &Backend, base: &Base) -> Option<Judgement> {
+    if backend.when.is_empty() {
+        return None;
+    }
+    let Some(document) = base.document() else {
+        let detail = "the document does not parse, so that no condition can be tested";
+        return Some(Judgement::Failed {
+            status: None,
+            failure: Failure::new(FailureKind::Condition, detail),
+        });
+    };
+    (!all_hold(&backend.when, document)).then_some(Judgement::Skipped)
 }
 
 /// How many bytes judging this reply may have to go through: what decides whether it leaves the thread.
@@ -139,7 +160,7 @@ impl Judgement {
         match self {
             Self::Json { reply, .. } | Self::Reject(reply) => Some(reply),
             Self::Attachment(attachment) => Some(&attachment.reply),
-            Self::Nothing { .. } | Self::Ignored { .. } | Self::Failed { .. } => None,
+            Self::Nothing { .. } | Self::Ignored { .. } | Self::Skipped | Self::Failed { .. } => None,
         }
     }
 

@@ -21,6 +21,7 @@
 pub mod answer;
 pub mod attachment;
 pub mod changes;
+pub mod condition;
 mod disposition;
 pub mod failure;
 pub mod hook;

@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::condition::Condition;
 use crate::hook::HookName;
 use crate::secret::{Secret, SigningKey};
 
@@ -110,6 +111,8 @@ pub struct Backend {
     pub max_in_flight: usize,
     /// Whether a call goes on to its own timeout although its answer has no say any more.
     pub always_finish: bool,
+    /// What must hold for the document that its stage is sent, all of it; else it is skipped.
+    pub when: Vec<Condition>,
     /// What its calls are signed with: two keys while one takes the other's place; none, and no call is signed.
     pub sign: Vec<SigningKey>,
 }

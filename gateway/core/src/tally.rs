@@ -16,13 +16,13 @@ use crate::failure::{Failure, FailureKind};
 use crate::hook::{Hook, HookName};
 use crate::json::Document;
 use crate::json::diff::Edits;
-use crate::judge::{Judgement, Request};
+use crate::judge::{Judgement, Request, unasked};
 use crate::merge::{Merged, merge};
 use crate::multipart::Form;
 use crate::outcome::{
     CallRecord, CallVerdict, Disagreement, LISTED_CONFLICTS, Merging, Outcome, Said, Source,
 };
-use crate::plan::{Chain, OnConflict, OnFailure, Plan, RejectRule};
+use crate::plan::{BackendId, Chain, OnConflict, OnFailure, Plan, RejectRule};
 use crate::reply::Reply;
 use crate::texts;
 use crate::view::{Base, View};
@@ -43,7 +43,7 @@ pub enum Progress {
 /// The calls of one stage, to be started together.
 #[derive(Debug)]
 pub struct Requests {
-    /// What each backend is asked, in configured order; the index is the slot that [`Tally::record`] wants.
+    /// What each backend is asked that is asked at all, in configured order.
     pub asked: Vec<Request>,
 }
 
@@ -135,33 +135,72 @@ impl Tally {
         }
     }
 
-    /// Opens the next stage: whom to ask what. `None` once the hook is settled or the stages are through.
+    /// Opens the next stage: whom to ask what. `None` once the hook is settled or the stages are through. Linear in
+    /// the base where a backend has conditions.
     pub fn open_stage(&mut self) -> Option<Requests> {
         if self.decision.is_some() {
             return None;
         }
-        let stage = self.chain.stages.get(self.next)?;
+        let chain = self.chain.clone();
+        let stage = chain.stages.get(self.next)?;
         self.next += 1;
-        let view = View::whole(self.base.clone());
-        let asked: Vec<Request> = stage
-            .backends
-            .iter()
-            .filter_map(|&id| {
-                let backend = self.plan.backend(id)?.clone();
-                Some(Request {
-                    id,
-                    backend,
-                    view: view.clone(),
-                })
-            })
-            .collect();
-        self.current = self.calls.len()..self.calls.len() + asked.len();
-        let place = self.next - 1;
-        self.calls
-            .extend(asked.iter().map(|request| CallRecord::unanswered(request, place)));
+        let first = self.calls.len();
         self.judged.clear();
-        self.judged.resize_with(asked.len(), || None);
+        let mut asked = Vec::with_capacity(stage.backends.len());
+        for &id in &stage.backends {
+            asked.extend(self.open_call(id));
+        }
+        self.current = first..self.calls.len();
+        if chain.reject == RejectRule::First {
+            self.decision = self.earliest_refusal();
+        }
+        if self.decision.is_some() {
+            self.ask_nobody(&mut asked);
+        }
         Some(Requests { asked })
+    }
+
+    /// Takes the questions of the current stage back: it is decided before the first is asked.
+    fn ask_nobody(&mut self, asked: &mut Vec<Request>) {
+        asked.clear();
+        for record in self.calls.get_mut(self.current.clone()).unwrap_or_default() {
+            record.sent = 0;
+        }
+    }
+
+    /// Opens one call: the question, unless the call ends here.
+    fn open_call(&mut self, id: BackendId) -> Option<Request> {
+        let backend = self.plan.backend(id)?.clone();
+        let end = unasked(&backend, &self.base);
+        let request = Request {
+            slot: self.judged.len(),
+            id,
+            backend,
+            view: View::whole(self.base.clone()),
+        };
+        let mut record = CallRecord::unanswered(&request, self.next - 1);
+        if let Some(end) = &end {
+            record.fill(end);
+            record.sent = 0;
+        }
+        let is_asked = end.is_none();
+        self.calls.push(record);
+        self.judged.push(end);
+        is_asked.then_some(request)
+    }
+
+    /// How many bytes [`Tally::open_stage`] may have to go through.
+    pub fn opening_weight(&self) -> usize {
+        let next = self.chain.stages.get(self.next);
+        let mut backends = next
+            .into_iter()
+            .flat_map(|stage| &stage.backends)
+            .filter_map(|&id| self.plan.backend(id));
+        if backends.any(|backend| !backend.when.is_empty()) {
+            self.base.bytes().len()
+        } else {
+            0
+        }
     }
 
     /// Takes what the call in this slot of the current stage brought. Once settled, and for a slot that has
@@ -195,7 +234,7 @@ impl Tally {
     pub fn close_stage(&mut self, elapsed: Duration) -> Progress {
         self.name_the_unanswered(elapsed);
         if self.decision.is_none() {
-            self.decision = (0..self.judged.len()).find_map(|slot| self.refusal(slot));
+            self.decision = self.earliest_refusal();
         }
         if self.decision.is_none() {
             self.gather();
@@ -261,6 +300,11 @@ impl Tally {
             Some(_) => Progress::Settled,
             None => Progress::Open,
         }
+    }
+
+    /// The first refusal of the stage in configured order, if there is one.
+    fn earliest_refusal(&self) -> Option<Decision> {
+        (0..self.judged.len()).find_map(|slot| self.refusal(slot))
     }
 
     /// The refusal that this slot's judgement amounts to, if it does.

@@ -104,6 +104,7 @@ fn backend(index: usize) -> Arc<Backend> {
         max_reply: 1 << 25,
         max_in_flight: 256,
         always_finish: false,
+        when: Vec::new(),
         sign: Vec::new(),
     })
 }

@@ -17,7 +17,7 @@ pub mod diff;
 mod lanes;
 mod list;
 pub(crate) mod locate;
-mod number;
+pub(crate) mod number;
 mod read;
 mod scan;
 pub(crate) mod splice;

@@ -1,7 +1,8 @@
 //! Numbers by meaning: two are the same if their nearest 64-bit floats are.
 //!
 //! So `1.0` is `1`, an ID that JavaScript rounded is the ID, and `1e999` is `Infinity`. `NaN` is `NaN`
-//! here: the question is whether somebody changed a value, not whether it is ordered.
+//! here: the question is whether somebody changed a value, not whether it is ordered. Where an operator compares a
+//! value with one of the configuration, nobody has rounded it, and IDs are told apart to the last digit ([`equal`]).
 
 /// Whether two checked numbers (`NaN` and the infinities among them) are the same.
 pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
@@ -10,6 +11,23 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     }
     let (a, b) = (nearest(a), nearest(b));
     a == b || (a.is_nan() && b.is_nan())
+}
+
+/// Whether two checked numbers are equal: integers, which may be IDs, to the last digit, all others by the nearest
+/// float. Nobody has rounded them, so that there is nothing to forgive.
+pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
+    match (integer(a), integer(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => same(a, b),
+    }
+}
+
+/// The digits and sign of a checked number that is spelled as an integer. There is one spelling for each, but for
+/// zero.
+fn integer(raw: &[u8]) -> Option<&[u8]> {
+    let digits = raw.strip_prefix(b"-").unwrap_or(raw);
+    let is_integer = digits.iter().all(u8::is_ascii_digit);
+    is_integer.then_some(if digits == b"0" { digits } else { raw })
 }
 
 /// Whether JSON as others write it has no spelling for this number.

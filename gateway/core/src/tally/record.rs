@@ -57,6 +57,7 @@ impl CallRecord {
                 self.verdict = CallVerdict::Ignored;
                 self.status = Some(*status);
             }
+            Judgement::Skipped => self.verdict = CallVerdict::Skipped,
             Judgement::Failed { status, failure } => {
                 self.verdict = CallVerdict::Failed;
                 self.status = *status;

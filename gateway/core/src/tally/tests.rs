@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+mod conditions;
+
 use super::*;
 use crate::judge::judge;
 use crate::outcome::HookVerdict;
@@ -85,6 +87,7 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
         max_reply: 1 << 20,
         max_in_flight: 1,
         always_finish: false,
+        when: Vec::new(),
         sign: Vec::new(),
     };
     let mut ids = (0..count).map(BackendId);
