@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use koigate_config::{Finding, Report};
+use koigate_core::guards::Denied;
 use koigate_core::outcome::Outcome;
 use tracing::{debug, error, info, warn};
 
@@ -44,6 +45,7 @@ pub fn hook(id: &str, outcome: &Outcome, took: Duration) {
             "call"
         );
     }
+    denials(id, outcome);
     for conflict in &outcome.merging.listed {
         let (place, first, second) = (&*conflict.pointer, &*conflict.first, &*conflict.second);
         warn!(
@@ -60,6 +62,24 @@ pub fn hook(id: &str, outcome: &Outcome, took: Duration) {
     for dropped in &outcome.dropped {
         let (backend, attachment, why) = (&*dropped.backend, dropped.kind.as_str(), dropped.reason.as_str());
         warn!(id, hook, backend, attachment, why, "an attachment was dropped");
+    }
+}
+
+/// What backends tried and may not: the places, never the values. Of edits at most as many as of conflicts.
+fn denials(id: &str, outcome: &Outcome) {
+    let hook = outcome.hook.as_str();
+    for call in &outcome.calls {
+        if let Some(power) = call.overreach {
+            let (backend, answered) = (&*call.name, power.as_str());
+            warn!(id, hook, backend, answered, "a backend answered what it may not");
+        }
+    }
+    let places = outcome
+        .calls
+        .iter()
+        .flat_map(|call| call.denied.places.iter().map(|place| (&*call.name, place)));
+    for (backend, place) in places.take(Denied::LISTED) {
+        warn!(id, hook, backend, place, "an edit was denied");
     }
 }
 

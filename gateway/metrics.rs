@@ -90,6 +90,10 @@ metrics! {
     merge_failures: IntCounterVec = "koigate_merge_failures_total" ["hook"];
     /// Places that a backend really changed.
     edits: IntCounterVec = "koigate_edits_total" ["hook", "backend"];
+    /// Places that a backend tried to change and may not: beyond `may_change`, or not shown to it.
+    edits_denied: IntCounterVec = "koigate_edits_denied_total" ["hook", "backend"];
+    /// Answers that a backend may not give: rejects, pictures, texts and files beyond its `may`.
+    attachments_denied: IntCounterVec = "koigate_attachments_denied_total" ["hook", "backend"];
     /// Pictures that backends sent and that the answers carried.
     images_collected: IntCounterVec = "koigate_images_collected_total" ["hook"];
     /// Attachments that the one answer could not carry.
@@ -127,6 +131,8 @@ struct CallMeters {
     duration: Histogram,
     fail_open: IntCounter,
     edits: IntCounter,
+    edits_denied: IntCounter,
+    attachments_denied: IntCounter,
 }
 
 // === impl Metrics ===
@@ -237,7 +243,13 @@ impl Metrics {
         for kind in FailureKind::ALL {
             let _ = self.failures.remove_label_values(&[hook, backend, kind.as_str()]);
         }
-        for counter in [&self.fail_open, &self.edits] {
+        let by_call = [
+            &self.fail_open,
+            &self.edits,
+            &self.edits_denied,
+            &self.attachments_denied,
+        ];
+        for counter in by_call {
             let _ = counter.remove_label_values(&[hook, backend]);
         }
         let _ = self.call_duration.remove_label_values(&[hook, backend]);
@@ -274,6 +286,8 @@ impl Metrics {
             duration: self.call_duration.with_label_values(&labels),
             fail_open: self.fail_open.with_label_values(&labels),
             edits: self.edits.with_label_values(&labels),
+            edits_denied: self.edits_denied.with_label_values(&labels),
+            attachments_denied: self.attachments_denied.with_label_values(&labels),
         }
     }
 }
@@ -312,6 +326,8 @@ impl HookMeters {
                 meters.duration.observe(call.took.as_secs_f64());
             }
             add(&meters.edits, call.edits as u64);
+            add(&meters.edits_denied, call.denied.count as u64);
+            add(&meters.attachments_denied, u64::from(call.overreach.is_some()));
             add(&meters.fail_open, u64::from(call.failed_open));
             if let Some(failure) = &call.failure {
                 pick(&meters.failures, &FailureKind::ALL, failure.kind);

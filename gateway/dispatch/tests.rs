@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use koigate_core::failure::{Failure, FailureKind};
+use koigate_core::guards::Guards;
 use koigate_core::hook::{Hook, HookName};
 use koigate_core::outcome::{CallVerdict, HookVerdict};
 use koigate_core::plan::{
@@ -111,6 +112,7 @@ fn script(after: u64, brings: Result<Reply, FailureKind>) -> Script {
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),
+        guards: Guards::default(),
     };
     Script {
         after: Duration::from_millis(after),

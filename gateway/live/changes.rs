@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use koigate_config::Report;
+use koigate_core::guards::Guards;
 use koigate_core::plan::{Admin, Backend, Chain, Log, Plan, Server};
 
 /// What a reload has changed.
@@ -117,7 +118,14 @@ fn fields(old: &Backend, new: &Backend) -> Vec<&'static str> {
         always_finish,
         when,
         sign,
+        guards,
     } = new;
+    let Guards {
+        sight,
+        keys,
+        may_change,
+        may,
+    } = guards;
     differing([
         ("url", old.target != *target),
         ("timeout", old.timeout != *timeout),
@@ -130,6 +138,10 @@ fn fields(old: &Backend, new: &Backend) -> Vec<&'static str> {
         ("always_finish", old.always_finish != *always_finish),
         ("when", old.when != *when),
         ("sign", old.sign != *sign),
+        ("hide, show", old.guards.sight != *sight),
+        ("keys", old.guards.keys != *keys),
+        ("may_change", old.guards.may_change != *may_change),
+        ("may", old.guards.may != *may),
     ])
 }
 

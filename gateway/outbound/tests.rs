@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use koigate_core::guards::Guards;
 use koigate_core::hook::HookName;
 use koigate_core::plan::{Backend, Header, OnFailure, Scheme, StatusSet, Target};
 use koigate_core::secret::Secret;
@@ -41,6 +42,7 @@ pub(super) fn backend(address: SocketAddr) -> Backend {
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),
+        guards: Guards::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use koigate_core::guards::Guards;
 use koigate_core::hook::is_name;
 use koigate_core::plan::{Backend, Header, OnFailure, StatusSet, Target};
 use koigate_core::texts;
@@ -103,6 +104,7 @@ pub(super) fn resolve(
             .always_finish
             .as_ref()
             .map_or(inherited.always_finish, |written| written.value),
+        guards: Guards::default(),
         target: target?,
     };
     Some(backend)

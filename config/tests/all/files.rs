@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::support::Fixed;
 use koigate_config::{Loaded, Process, describe, load, parse, schema};
+use koigate_core::guards::Guards;
 use koigate_core::plan::{
     Admin, Backend, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, RejectRule, Scheme, Server,
     StatusSet, Target,
@@ -83,6 +84,7 @@ fn a_url_alone_is_a_backend() {
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),
+        guards: Guards::default(),
     };
     assert_eq!(
         backend("[backends.b]\nurl = \"http://127.0.0.1:8081/{hook}\""),

@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use crate::attachment::Attachment;
+use crate::attachment::{Attachment, AttachmentKind};
 use crate::condition::all_hold;
 use crate::failure::{Failure, FailureKind};
+use crate::guards::{Denied, Guards, Power};
 use crate::json::diff::{Edits, Shape};
 use crate::plan::{Backend, BackendId};
 use crate::reply::Reply;
@@ -42,6 +43,15 @@ pub enum Judgement {
         reply: Reply,
         /// What it edits; `None` where what was sent does not parse.
         edits: Option<Edits>,
+        /// What it tried to edit besides, and may not.
+        denied: Denied,
+    },
+    /// Something that its backend may not say, and has not said.
+    Denied {
+        /// The status it came with.
+        status: u16,
+        /// What.
+        what: Overreach,
     },
     /// Go on, with something for the user.
     Attachment(Attachment),
@@ -63,6 +73,17 @@ pub enum Judgement {
     },
 }
 
+/// What a backend answered beyond its powers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Overreach {
+    /// A refusal.
+    Reject,
+    /// Edits, of whatever.
+    Json(Denied),
+    /// Something for the user.
+    Attachment(AttachmentKind),
+}
+
 /// Judges one reply: the protocol's table, then for JSON the comparison with what was sent. Linear in both, and
 /// independent of every other reply.
 pub fn judge(request: &Request, brought: Result<Reply, Failure>) -> Judgement {
@@ -76,6 +97,7 @@ pub fn judge(request: &Request, brought: Result<Reply, Failure>) -> Judgement {
         }
     };
     let status = reply.status;
+    let Guards { may, .. } = &request.backend.guards;
     match classify(&reply, &request.backend.failure_statuses) {
         Err(failure) => Judgement::Failed {
             status: Some(status),
@@ -86,13 +108,21 @@ pub fn judge(request: &Request, brought: Result<Reply, Failure>) -> Judgement {
             not_an_object: false,
         },
         Ok(Class::Ignored) => Judgement::Ignored { status },
+        Ok(Class::Reject) if !may.allow(Power::Reject) => Judgement::Denied {
+            status,
+            what: Overreach::Reject,
+        },
         Ok(Class::Reject) => Judgement::Reject(reply),
+        Ok(Class::Attachment(kind)) if !may.allow(kind.into()) => Judgement::Denied {
+            status,
+            what: Overreach::Attachment(kind),
+        },
         Ok(Class::Attachment(kind)) => Judgement::Attachment(Attachment {
             backend: request.backend.name.clone(),
             kind,
             reply,
         }),
-        Ok(Class::Json) => judge_json(&request.view, reply),
+        Ok(Class::Json) => judge_json(&request.view, &request.backend.guards, reply),
     }
 }
 
@@ -104,10 +134,7 @@ pub fn unasked(backend: &Backend, base: &Base) -> Option<Judgement> {
     }
     let Some(document) = base.document() else {
         let detail = "the document does not parse, so that no condition can be tested";
-        return Some(Judgement::Failed {
-            status: None,
-            failure: Failure::new(FailureKind::Condition, detail),
-        });
+        return Some(Judgement::unasked(Failure::new(FailureKind::Condition, detail)));
     };
     (!all_hold(&backend.when, document)).then_some(Judgement::Skipped)
 }
@@ -127,26 +154,37 @@ pub fn weight(request: &Request, brought: &Result<Reply, Failure>) -> usize {
     }
 }
 
-fn judge_json(view: &View, reply: Reply) -> Judgement {
-    let (shape, edits) = match view.compare(reply.body.clone()) {
-        Ok(Compared::Edits(diff)) => (diff.shape, Some(diff.edits)),
-        Ok(Compared::Alone(shape)) => (shape, None),
+fn judge_json(view: &View, guards: &Guards, reply: Reply) -> Judgement {
+    let status = reply.status;
+    let (shape, edits, denied) = match view.compare(reply.body.clone(), guards) {
+        Ok(Compared::Edits { shape, edits, denied }) => (shape, Some(edits), denied),
+        // Nobody can tell what it edits.
+        Ok(Compared::Alone(shape)) if guards.edits_freely() => (shape, None, Denied::default()),
+        Ok(Compared::Alone(shape)) => (shape, None, Denied::whole()),
         Err(error) => {
             let failure = Failure::new(FailureKind::BadJson, error.to_string());
             return Judgement::Failed {
-                status: Some(reply.status),
+                status: Some(status),
                 failure,
             };
         }
     };
+    let is_checked = edits.is_some() || guards.edits_freely();
     match shape {
-        Shape::Object => Judgement::Json { reply, edits },
-        Shape::Null | Shape::EmptyObject => Judgement::Nothing {
-            status: reply.status,
+        Shape::Object if guards.may.allow(Power::Json) && is_checked => {
+            Judgement::Json { reply, edits, denied }
+        }
+        Shape::Object if denied.count > 0 => Judgement::Denied {
+            status,
+            what: Overreach::Json(denied),
+        },
+        // Without the power to edit, an echo says as little as the others.
+        Shape::Null | Shape::EmptyObject | Shape::Object => Judgement::Nothing {
+            status,
             not_an_object: false,
         },
         Shape::Other => Judgement::Nothing {
-            status: reply.status,
+            status,
             not_an_object: true,
         },
     }
@@ -155,12 +193,24 @@ fn judge_json(view: &View, reply: Reply) -> Judgement {
 // === impl Judgement ===
 
 impl Judgement {
+    /// Nothing was asked, for this reason.
+    pub(crate) fn unasked(failure: Failure) -> Self {
+        Self::Failed {
+            status: None,
+            failure,
+        }
+    }
+
     /// The reply, where it carries something.
     pub(crate) fn reply(&self) -> Option<&Reply> {
         match self {
             Self::Json { reply, .. } | Self::Reject(reply) => Some(reply),
             Self::Attachment(attachment) => Some(&attachment.reply),
-            Self::Nothing { .. } | Self::Ignored { .. } | Self::Skipped | Self::Failed { .. } => None,
+            Self::Nothing { .. }
+            | Self::Denied { .. }
+            | Self::Skipped
+            | Self::Ignored { .. }
+            | Self::Failed { .. } => None,
         }
     }
 

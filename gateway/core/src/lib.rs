@@ -24,6 +24,7 @@ pub mod changes;
 pub mod condition;
 mod disposition;
 pub mod failure;
+pub mod guards;
 pub mod hook;
 pub mod json;
 pub mod judge;

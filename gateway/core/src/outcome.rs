@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::attachment::{AttachmentKind, Dropped};
 use crate::changes::{Change, excerpt};
 use crate::failure::Failure;
+use crate::guards::{Denied, Power};
 use crate::hook::HookName;
 use crate::plan::BackendId;
 use crate::reply::{Media, Reply};
@@ -56,6 +57,10 @@ pub struct CallRecord {
     pub edits: usize,
     /// The first of them, where somebody wants to see them.
     pub changes: Vec<Change>,
+    /// What it tried to edit besides, and may not.
+    pub denied: Denied,
+    /// What it answered and may not answer.
+    pub overreach: Option<Power>,
     /// It failed, and its policy let the hook go on.
     pub failed_open: bool,
     /// It returned JSON that is no object, which carries nothing and is probably a mistake.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::condition::Condition;
+use crate::guards::Guards;
 use crate::hook::HookName;
 use crate::secret::{Secret, SigningKey};
 
@@ -115,6 +116,8 @@ pub struct Backend {
     pub when: Vec<Condition>,
     /// What its calls are signed with: two keys while one takes the other's place; none, and no call is signed.
     pub sign: Vec<SigningKey>,
+    /// What it may see, change and say.
+    pub guards: Guards,
 }
 
 /// One header that a backend is sent.

@@ -8,7 +8,7 @@
 use std::fmt;
 
 use crate::json::text::{self, Letters};
-use crate::json::{Document, Value};
+use crate::json::{Child, Document, Entry, Value};
 
 #[cfg(test)]
 mod tests;
@@ -41,15 +41,6 @@ pub enum PointerError {
     /// In a segment `~` is spelled `~0`, and `/` is spelled `~1`.
     #[error("`~` begins neither `~0` nor `~1`")]
     Tilde,
-}
-
-/// What leads from a container to one of its children.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Child<'a> {
-    /// The content of a member's key, as it is spelled.
-    Member(&'a [u8]),
-    /// An array's element, whichever.
-    Element,
 }
 
 /// Where a place stands in its document, as far as keys are concerned.
@@ -134,19 +125,11 @@ fn find<'a>(rest: Rest<'_>, value: Value<'a>, region: Region, found: &mut Vec<Va
         found.push(value);
         return;
     }
-    for (child, value) in children(value) {
+    for Entry { child, value, .. } in value.entries() {
         if let Some(rest) = rest.step(child, region) {
             find(rest, value, region.below(child), found);
         }
     }
-}
-
-/// The children of a container, each with what leads to it; none if the value is a scalar.
-fn children(value: Value<'_>) -> impl Iterator<Item = (Child<'_>, Value<'_>)> {
-    let members = value
-        .members()
-        .map(|(key, value)| (Child::Member(key.content()), value));
-    members.chain(value.elements().map(|value| (Child::Element, value)))
 }
 
 /// As the configuration has it.
@@ -201,6 +184,11 @@ impl<'p> Rest<'p> {
     /// Whether the pointer has arrived.
     pub(crate) fn is_empty(self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether the next step is `*`.
+    pub(crate) fn is_any(self) -> bool {
+        self.0.first() == Some(&Segment::Any)
     }
 
     /// What is left behind a child of a container in this region; none if the pointer doesn't lead there.

@@ -22,10 +22,10 @@ use crate::multipart::Form;
 use crate::outcome::{
     CallRecord, CallVerdict, Disagreement, LISTED_CONFLICTS, Merging, Outcome, Said, Source,
 };
-use crate::plan::{BackendId, Chain, OnConflict, OnFailure, Plan, RejectRule};
+use crate::plan::{Backend, BackendId, Chain, OnConflict, OnFailure, Plan, RejectRule};
 use crate::reply::Reply;
 use crate::texts;
-use crate::view::{Base, View};
+use crate::view::{Base, Views};
 
 mod record;
 #[cfg(test)]
@@ -83,11 +83,11 @@ pub enum Detail {
     Listed,
 }
 
-/// Whether a document is spelled as the bot spelled it.
+/// Whether a document is the bot's, as the bot spelled it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spelling {
     AsPosted,
-    Merged,
+    Other,
 }
 
 /// What settled a hook.
@@ -136,19 +136,22 @@ impl Tally {
     }
 
     /// Opens the next stage: whom to ask what. `None` once the hook is settled or the stages are through. Linear in
-    /// the base where a backend has conditions.
+    /// the base where a backend has conditions, or guards that change what it is sent.
     pub fn open_stage(&mut self) -> Option<Requests> {
         if self.decision.is_some() {
             return None;
         }
-        let chain = self.chain.clone();
+        let (plan, chain) = (self.plan.clone(), self.chain.clone());
         let stage = chain.stages.get(self.next)?;
         self.next += 1;
         let first = self.calls.len();
         self.judged.clear();
+        let mut views = Views::new(self.base.clone());
         let mut asked = Vec::with_capacity(stage.backends.len());
         for &id in &stage.backends {
-            asked.extend(self.open_call(id));
+            if let Some(backend) = plan.backend(id) {
+                asked.extend(self.open_call((id, backend), &mut views));
+            }
         }
         self.current = first..self.calls.len();
         if chain.reject == RejectRule::First {
@@ -169,24 +172,30 @@ impl Tally {
     }
 
     /// Opens one call: the question, unless the call ends here.
-    fn open_call(&mut self, id: BackendId) -> Option<Request> {
-        let backend = self.plan.backend(id)?.clone();
-        let end = unasked(&backend, &self.base);
-        let request = Request {
-            slot: self.judged.len(),
-            id,
-            backend,
-            view: View::whole(self.base.clone()),
+    fn open_call<'p>(
+        &mut self,
+        (id, backend): (BackendId, &'p Arc<Backend>),
+        views: &mut Views<'p>,
+    ) -> Option<Request> {
+        let view = match unasked(backend, &self.base) {
+            Some(end) => Err(end),
+            None => views.of(&backend.guards).map_err(Judgement::unasked),
         };
-        let mut record = CallRecord::unanswered(&request, self.next - 1);
-        if let Some(end) = &end {
-            record.fill(end);
-            record.sent = 0;
+        let mut record = CallRecord::unanswered((id, backend), self.next - 1);
+        match &view {
+            Ok(view) => record.sent = view.bytes().len(),
+            Err(end) => record.fill(end),
         }
-        let is_asked = end.is_none();
+        let slot = self.judged.len();
+        let (view, end) = view.map_or_else(|end| (None, Some(end)), |view| (Some(view), None));
         self.calls.push(record);
         self.judged.push(end);
-        is_asked.then_some(request)
+        Some(Request {
+            slot,
+            id,
+            backend: backend.clone(),
+            view: view?,
+        })
     }
 
     /// How many bytes [`Tally::open_stage`] may have to go through.
@@ -196,7 +205,7 @@ impl Tally {
             .into_iter()
             .flat_map(|stage| &stage.backends)
             .filter_map(|&id| self.plan.backend(id));
-        if backends.any(|backend| !backend.when.is_empty()) {
+        if backends.any(|backend| !backend.when.is_empty() || backend.guards.look_into_documents()) {
             self.base.bytes().len()
         } else {
             0
@@ -363,9 +372,9 @@ impl Tally {
         let mut incomparable = false;
         for (slot, judgement) in judged.into_iter().enumerate() {
             match judgement {
-                Some(Judgement::Json { reply, edits }) => {
+                Some(Judgement::Json { reply, edits, .. }) => {
                     self.carriers += 1;
-                    self.last = Some((reply, self.spelling));
+                    self.last = Some((reply, self.spelling_for(slot)));
                     incomparable |= edits.is_none();
                     edited.extend(edits.map(|edits| (slot, edits)));
                 }
@@ -376,6 +385,16 @@ impl Tally {
         self.merging.failures += u64::from(incomparable);
         if !edited.is_empty() {
             self.fold(&edited);
+        }
+    }
+
+    /// How the document is spelled that the backend of this slot was sent, as far as a reply of it may stand for it.
+    fn spelling_for(&self, slot: usize) -> Spelling {
+        let call = self.calls.get(self.current.start + slot);
+        let backend = call.and_then(|call| self.plan.backend(call.backend));
+        match backend {
+            Some(backend) if backend.guards.leave_whole() => self.spelling,
+            _ => Spelling::Other,
         }
     }
 
@@ -415,7 +434,7 @@ impl Tally {
         }
         if let Some(merged) = merged {
             self.base = Arc::new(Base::parsed(merged));
-            self.spelling = Spelling::Merged;
+            self.spelling = Spelling::Other;
         }
     }
 

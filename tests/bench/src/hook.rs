@@ -11,6 +11,7 @@ use koigate::calls::Caller;
 use koigate::dispatch::dispatch;
 use koigate_core::answer::Answer;
 use koigate_core::failure::Failure;
+use koigate_core::guards::Guards;
 use koigate_core::hook::{Hook, HookName};
 use koigate_core::multipart::Form;
 use koigate_core::plan::{
@@ -106,5 +107,6 @@ fn backend(index: usize) -> Arc<Backend> {
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),
+        guards: Guards::default(),
     })
 }

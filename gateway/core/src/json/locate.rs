@@ -1,9 +1,9 @@
 //! Names places of a document: the JSON Pointer (RFC 6901) of an offset.
 
-use super::Document;
 use super::read::{At, Source, content};
 use super::scan::Step;
 use super::text;
+use super::{Child, Document, Value};
 
 /// Finds the pointers of places that are asked for in order of their offsets: one sweep for all of them.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub(crate) struct Locator<'a> {
 /// A container, and how far the sweep has come in it.
 #[derive(Debug)]
 struct Frame {
+    at: At,
     end: usize,
     open: u8,
     /// The key of a member, an element, or the closing bracket.
@@ -43,13 +44,45 @@ impl<'a> Locator<'a> {
         if offset == 0 {
             return String::new();
         }
+        self.seek(offset);
+        self.path()
+    }
+
+    /// Goes on to the place at `offset`, which is any but the whole document's. Returns how many of the containers
+    /// around the last place are around this one too.
+    pub(crate) fn seek(&mut self, offset: usize) -> usize {
         while self.around.last().is_some_and(|frame| frame.end <= offset) {
             self.around.pop();
         }
+        let kept = self.around.len();
         while let Some(inner) = self.advance(offset) {
             self.enter(inner);
         }
-        self.path()
+        kept
+    }
+
+    /// How many containers are around the place.
+    pub(crate) fn depth(&self) -> usize {
+        self.around.len()
+    }
+
+    /// The innermost container around the place.
+    pub(crate) fn container(&self) -> Option<Value<'a>> {
+        let frame = self.around.last()?;
+        Some(Value::new(self.source, frame.at))
+    }
+
+    /// What leads to the place from the container that so many others are around; none if the place is that
+    /// container's closing bracket.
+    pub(crate) fn child(&self, depth: usize) -> Option<Child<'a>> {
+        let frame = self.around.get(depth)?;
+        match frame.child {
+            Step::Child(key) if frame.open == b'{' => {
+                Some(Child::Member(content(self.source.bytes, key.pos)))
+            }
+            Step::Child(_) => Some(Child::Element),
+            Step::Close(_) => None,
+        }
     }
 
     /// Goes on to the child of the innermost container that holds `offset`. Returns its place if the offset is
@@ -79,6 +112,7 @@ impl<'a> Locator<'a> {
 
     fn enter(&mut self, at: At) {
         self.around.push(Frame {
+            at,
             end: self.source.end(at).pos,
             open: self.source.byte(at.pos),
             child: self.source.first(at),

@@ -11,14 +11,17 @@
 //!
 //! - `scan` reads what nobody has checked, `read` what has been;
 //! - `text` and `number` say when two spellings mean the same;
-//! - [`diff`](mod@diff) finds what a backend really edited; `splice` applies it; `locate` names places.
+//! - [`diff`](mod@diff) finds what a backend really edited; `splice` applies it; `locate` names places;
+//! - `cut` leaves parts out, `respell` changes dashes in keys: what a backend is sent instead of the whole.
 
+pub(crate) mod cut;
 pub mod diff;
 mod lanes;
 mod list;
 pub(crate) mod locate;
 pub(crate) mod number;
 mod read;
+pub(crate) mod respell;
 mod scan;
 pub(crate) mod splice;
 pub(crate) mod text;
@@ -29,6 +32,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use self::read::{Index, Source};
+pub(crate) use self::value::{Child, Entry};
 pub use self::value::{Elements, Kind, Members, Value};
 
 /// The longest document, in bytes, that can be read: offsets are kept in 32 bits.
@@ -99,6 +103,22 @@ impl Document {
         Self {
             bytes,
             index: Arc::default(),
+        }
+    }
+
+    /// Takes bytes that are one checked value, and their index.
+    fn indexed(bytes: Bytes, index: Index) -> Self {
+        Self {
+            bytes,
+            index: Arc::new(OnceLock::from(index)),
+        }
+    }
+
+    /// The same document in other bytes: letters of keys are others, and no offset is.
+    fn respelled(&self, bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            index: self.index.clone(),
         }
     }
 

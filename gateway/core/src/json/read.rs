@@ -1,6 +1,7 @@
 //! Reading checked bytes again, without checking: steps over whole containers where the index knows
 //! their end.
 
+use super::cut::Cuts;
 use super::scan::{Step, byte, slice, space};
 use super::text::plain;
 
@@ -85,6 +86,28 @@ impl Index {
     /// Gives back what the index has reserved and doesn't use.
     pub(super) fn shrink(&mut self) {
         self.containers.shrink_to_fit();
+    }
+
+    /// The index of what is left of the bytes without these cuts.
+    pub(super) fn without(&self, cuts: &Cuts) -> Self {
+        let mut containers = Vec::with_capacity(self.containers.len());
+        let mut numbers = Vec::with_capacity(self.containers.len() + 1);
+        for container in &self.containers {
+            numbers.push(containers.len() as u32);
+            if !cuts.hold(container.start) {
+                containers.push(Container {
+                    start: cuts.forth(container.start),
+                    end: cuts.forth(container.end),
+                    next: container.next,
+                });
+            }
+        }
+        numbers.push(containers.len() as u32);
+        for container in &mut containers {
+            let behind = numbers.get(container.next as usize);
+            container.next = behind.copied().unwrap_or(container.next);
+        }
+        Self { containers, open: 0 }
     }
 
     fn at(&self, at: At) -> Option<&Container> {

@@ -14,6 +14,26 @@ pub struct Value<'a> {
     at: At,
 }
 
+/// What leads from a container to one of its children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Child<'a> {
+    /// A member of this key: its content, as it is spelled.
+    Member(&'a [u8]),
+    /// An element, whichever.
+    Element,
+}
+
+/// One child of a container.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    /// What leads to it.
+    pub(crate) child: Child<'a>,
+    /// Where it begins: at its key, if it has one.
+    pub(crate) start: usize,
+    /// The child itself.
+    pub(crate) value: Value<'a>,
+}
+
 /// What kind of value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -90,7 +110,7 @@ impl<'a> Value<'a> {
     pub fn members(&self) -> Members<'a> {
         Members {
             source: self.source,
-            next: self.children(Kind::Object),
+            next: self.inside(Kind::Object),
         }
     }
 
@@ -98,7 +118,7 @@ impl<'a> Value<'a> {
     pub fn elements(&self) -> Elements<'a> {
         Elements {
             source: self.source,
-            next: self.children(Kind::Array),
+            next: self.inside(Kind::Array),
         }
     }
 
@@ -128,7 +148,21 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn children(&self, kind: Kind) -> Step<At> {
+    /// The members or elements, whichever it has; none if this is a scalar.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
+        let members = self.members().map(|(key, value)| Entry {
+            child: Child::Member(key.content()),
+            start: key.at.pos,
+            value,
+        });
+        members.chain(self.elements().map(|value| Entry {
+            child: Child::Element,
+            start: value.at.pos,
+            value,
+        }))
+    }
+
+    fn inside(&self, kind: Kind) -> Step<At> {
         if self.kind() == kind {
             self.source.first(self.at)
         } else {

@@ -2,28 +2,32 @@
 
 use std::time::Duration;
 
+use crate::guards::{Denied, Power};
 use crate::json::diff::Edits;
-use crate::judge::{Judgement, Request};
+use crate::judge::{Judgement, Overreach};
 use crate::outcome::{CallRecord, CallVerdict};
+use crate::plan::{Backend, BackendId};
 
 // === impl CallRecord ===
 
 impl CallRecord {
     /// A call that has no end yet; if nothing else ends it, a reject has cancelled it.
-    pub(super) fn unanswered(request: &Request, stage: usize) -> Self {
+    pub(super) fn unanswered((id, backend): (BackendId, &Backend), stage: usize) -> Self {
         Self {
-            backend: request.id,
-            name: request.backend.name.clone(),
+            backend: id,
+            name: backend.name.clone(),
             verdict: CallVerdict::Cancelled,
             status: None,
             failure: None,
             stage,
             started: Duration::ZERO,
             took: Duration::ZERO,
-            sent: request.view.bytes().len(),
+            sent: 0,
             said: None,
             edits: 0,
             changes: Vec::new(),
+            denied: Denied::default(),
+            overreach: None,
             failed_open: false,
             not_an_object: false,
         }
@@ -40,10 +44,15 @@ impl CallRecord {
                 self.status = Some(*status);
                 self.not_an_object = *not_an_object;
             }
-            Judgement::Json { reply, edits } => {
+            Judgement::Json { reply, edits, denied } => {
                 self.verdict = CallVerdict::Continue;
                 self.status = Some(reply.status);
                 self.edits = edits.as_ref().map_or(0, Edits::len);
+                self.denied = denied.clone();
+            }
+            Judgement::Denied { status, what } => {
+                self.status = Some(*status);
+                self.overreach(what);
             }
             Judgement::Attachment(attachment) => {
                 self.verdict = CallVerdict::Continue;
@@ -63,6 +72,19 @@ impl CallRecord {
                 self.status = *status;
                 self.failure = Some(failure.clone());
             }
+        }
+    }
+
+    /// Takes in what it may not say. A refusal that is none is a status without a meaning.
+    fn overreach(&mut self, what: &Overreach) {
+        self.verdict = CallVerdict::Continue;
+        match what {
+            Overreach::Reject => {
+                self.verdict = CallVerdict::Ignored;
+                self.overreach = Some(Power::Reject);
+            }
+            Overreach::Attachment(kind) => self.overreach = Some((*kind).into()),
+            Overreach::Json(denied) => self.denied = denied.clone(),
         }
     }
 }

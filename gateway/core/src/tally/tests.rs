@@ -8,11 +8,14 @@ use proptest::prelude::*;
 mod conditions;
 
 use super::*;
+use crate::guards::Guards;
 use crate::judge::judge;
 use crate::outcome::HookVerdict;
 use crate::plan::{
     Admin, Backend, BackendId, Images, Log, LogFormat, LogLevel, Scheme, Server, Stage, StatusSet, Target,
 };
+
+mod guards;
 
 const DOCUMENT: &str =
     r#"{"message": {"id": 1}, "result": {"节点名称": ["a", "b"], "n": 1.0}, "addons": {}}"#;
@@ -89,6 +92,7 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),
+        guards: Guards::default(),
     };
     let mut ids = (0..count).map(BackendId);
     let chain = Chain {
@@ -131,7 +135,15 @@ fn run(
     arrival: impl Fn(usize, usize) -> u64,
 ) -> (Outcome, Draft) {
     let sizes: Vec<usize> = stages.iter().map(Vec::len).collect();
-    let (plan, chain) = plan(rules, &sizes);
+    drive(plan(rules, &sizes), document, stages, arrival)
+}
+
+fn drive(
+    (plan, chain): (Arc<Plan>, Arc<Chain>),
+    document: &str,
+    stages: &[Vec<Brought>],
+    arrival: impl Fn(usize, usize) -> u64,
+) -> (Outcome, Draft) {
     let base = Arc::new(Base::new(Bytes::copy_from_slice(document.as_bytes())));
     let hook = Hook {
         name: HookName::new("onResult").unwrap(),
@@ -139,15 +151,14 @@ fn run(
     };
     let mut tally = Tally::new(plan, chain, hook);
     let mut stage = 0;
-    while let Some(requests) = tally.open_stage() {
-        let mut slots: Vec<usize> = (0..requests.asked.len()).collect();
-        slots.sort_by_key(|&slot| arrival(stage, slot));
-        for slot in slots {
-            let brought = stages[stage][slot]
+    while let Some(Requests { mut asked }) = tally.open_stage() {
+        asked.sort_by_key(|request| arrival(stage, request.slot));
+        for request in asked {
+            let brought = stages[stage][request.slot]
                 .clone()
                 .map_err(|kind| Failure::new(kind, "told to"));
-            let judgement = judge(&requests.asked[slot], brought);
-            if tally.record(slot, judgement, Duration::ZERO) == Progress::Settled {
+            let judgement = judge(&request, brought);
+            if tally.record(request.slot, judgement, Duration::ZERO) == Progress::Settled {
                 break;
             }
         }

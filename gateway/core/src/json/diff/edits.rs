@@ -1,5 +1,7 @@
 //! What a backend really changed: places of the base, and what its reply has there.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::json::read::{content, string_end};
@@ -56,6 +58,15 @@ impl Edits {
         &self.list
     }
 
+    /// The edits that `keep` keeps, each where it puts it. They stay in the order of their places.
+    pub(crate) fn sift(mut self, mut keep: impl FnMut(Edit, &[u8]) -> Option<Edit>) -> Self {
+        let reply = &self.reply;
+        let mut kept = Vec::with_capacity(self.list.len());
+        kept.extend(self.list.iter().filter_map(|&edit| keep(edit, edit.piece(reply))));
+        self.list = kept;
+        self
+    }
+
     /// What an edit puts into the document.
     pub(crate) fn piece(&self, edit: Edit) -> &[u8] {
         edit.piece(&self.reply)
@@ -81,6 +92,20 @@ impl Edit {
             from: reply.0 as u32,
             to: reply.1 as u32,
         }
+    }
+
+    /// The same edit at another place of the base.
+    pub(crate) fn at_span(self, span: Range<usize>) -> Self {
+        Self {
+            at: span.start as u32,
+            end: span.end as u32,
+            ..self
+        }
+    }
+
+    /// The span of the base that it takes the place of.
+    pub(crate) fn span(self) -> Range<usize> {
+        self.at as usize..self.end as usize
     }
 
     /// Whether it adds something, and replaces nothing.
