@@ -80,7 +80,7 @@ mod tests {
                 max_in_flight: 1,
                 threads: 1,
             },
-            admin: Admin { listen },
+            admin: Admin { listen, auth: None },
             log: Log {
                 format: LogFormat::Text,
                 level: LogLevel::Info,

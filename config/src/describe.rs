@@ -83,8 +83,8 @@ fn line(backend: &Backend, width: usize) -> String {
     )
 }
 
-/// The URL with each value of its query masked.
-fn url(target: &Target) -> String {
+/// A backend's URL for people: without a user, and each value of the query masked.
+pub fn url(target: &Target) -> String {
     let scheme = match target.scheme {
         Scheme::Http => "http",
         Scheme::Https => "https",

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use forms::{Addresses, DurationText, SizeText, Status, Step, Text, Word};
+pub(crate) use forms::{Addresses, DurationText, SizeText, Status, Step, Table, Text, Tokens, Word};
 
 use crate::place::Placed;
 
@@ -66,9 +66,21 @@ pub(crate) struct Server {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Admin {
-    /// Where metrics and health are served: an IP address and a port. Nobody is asked who they are, so it should
-    /// be an address of this machine only. Default: `"127.0.0.1:8601"`.
+    /// Where metrics and health are served: an IP address and a port. An address that other machines reach needs
+    /// `auth`. Default: `"127.0.0.1:8601"`.
     pub(crate) listen: Option<Placed<String>>,
+    /// Who may come in. Default: everybody who reaches the address.
+    pub(crate) auth: Option<Placed<Table<Auth>>>,
+}
+
+/// Who may come in.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Auth {
+    /// What the caller has to know, or an array of which it has to know one: the old and the new while they are
+    /// exchanged. No white space. Must be there.
+    #[schemars(required)]
+    pub(crate) token: Option<Placed<Tokens>>,
 }
 
 /// The log.

@@ -5,6 +5,7 @@
 //! "..."` is a likely one), comments, and whatever stands from the first broken line on are masked, character
 //! for character, so that places stay true.
 
+use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::place::{Span, line_start};
@@ -34,8 +35,9 @@ const PLAIN: [&str; 19] = [
 ];
 
 /// The other keys. What else looks like a key on a broken line may be a line of a secret.
-const OTHER: [&str; 10] = [
-    "admin", "backends", "defaults", "env", "file", "headers", "hooks", "log", "server", "url",
+const OTHER: [&str; 12] = [
+    "admin", "auth", "backends", "defaults", "env", "file", "headers", "hooks", "log", "server", "token",
+    "url",
 ];
 
 /// What stays readable of a part that isn't known to be safe: the bones of TOML, and white space.
@@ -137,6 +139,7 @@ impl Mask {
             self.shown.push(key.span());
             let secret = key.get_ref() == "headers" || unknown.contains(&key.span());
             match value.get_ref() {
+                _ if key.get_ref() == "token" => self.secret(value),
                 DeValue::Table(inner) if secret => self.secret_table(inner),
                 DeValue::Table(inner) => self.table(text, inner, unknown),
                 _ if secret => self.hide(&value.span()),
@@ -162,19 +165,25 @@ impl Mask {
     fn secret_table(&mut self, table: &DeTable<'_>) {
         for (key, value) in table.iter() {
             self.shown.push(key.span());
-            match value.get_ref() {
-                DeValue::Table(inner) => {
-                    for (source, place) in inner.iter() {
-                        self.shown.push(source.span());
-                        if matches!(source.get_ref().as_ref(), "env" | "file") {
-                            self.shown.push(place.span());
-                        } else {
-                            self.hide(&place.span());
-                        }
+            self.secret(value);
+        }
+    }
+
+    /// A secret, or an array of them: where it comes from is shown.
+    fn secret(&mut self, value: &Spanned<DeValue<'_>>) {
+        match value.get_ref() {
+            DeValue::Table(elsewhere) => {
+                for (source, place) in elsewhere.iter() {
+                    self.shown.push(source.span());
+                    if matches!(source.get_ref().as_ref(), "env" | "file") {
+                        self.shown.push(place.span());
+                    } else {
+                        self.hide(&place.span());
                     }
                 }
-                _ => self.hide(&value.span()),
             }
+            DeValue::Array(elements) => elements.iter().for_each(|element| self.secret(element)),
+            _ => self.hide(&value.span()),
         }
     }
 

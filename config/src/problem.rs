@@ -55,6 +55,8 @@ pub enum Problem {
     Secret(SecretProblem),
     /// A hook's chain.
     Chain(ChainProblem),
+    /// Who may come in.
+    Auth(AuthProblem),
     /// Not wrong, but seldom meant.
     Warning(Warning),
 }
@@ -93,6 +95,8 @@ problems! {
             /// The most that are shown.
             most: usize,
         },
+        /// Nothing stands in it but white space and comments.
+        "KG006" Empty,
     }
 }
 
@@ -324,6 +328,24 @@ problems! {
 }
 
 problems! {
+    /// What is wrong with who may come in.
+    pub enum AuthProblem in Auth {
+        /// No token at all.
+        "KG080" NoToken,
+        /// A token that everybody has.
+        "KG081" EmptyToken,
+        /// White space or a control character in a token.
+        "KG082" Character,
+        /// The admin address can be reached from other machines, and asks nobody who they are.
+        "KG083" AdminExposed {
+            /// The address.
+            listen: SocketAddr,
+        },
+    }
+}
+
+// KG106 was a warning of an admin address that other machines reach; it is the error KG083 now.
+problems! {
     /// What is not wrong, but seldom meant.
     pub enum Warning in Warning {
         /// No chain names this backend.
@@ -363,15 +385,15 @@ problems! {
             /// The host.
             host: String,
         },
-        /// The admin address can be reached from other machines, and asks nobody who they are.
-        "KG106" AdminExposed {
-            /// The address.
-            listen: SocketAddr,
-        },
         /// `connect_timeout` is longer than `timeout`, which bounds it.
         "KG107" LongConnect {
             /// The timeout.
             timeout: Duration,
+        },
+        /// A token that could be guessed, on an address that other machines reach.
+        "KG108" ShortToken {
+            /// The least characters that it should have.
+            least: usize,
         },
     }
 }
@@ -390,6 +412,7 @@ impl Problem {
             Self::Header(problem) => problem.code(),
             Self::Secret(problem) => problem.code(),
             Self::Chain(problem) => problem.code(),
+            Self::Auth(problem) => problem.code(),
             Self::Warning(warning) => warning.code(),
         }
     }
@@ -413,6 +436,7 @@ impl Problem {
             HeaderProblem::CODES,
             SecretProblem::CODES,
             ChainProblem::CODES,
+            AuthProblem::CODES,
             Warning::CODES,
         ]
         .into_iter()

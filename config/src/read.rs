@@ -6,6 +6,7 @@
 //! nobody is told that a key is missing which stands there misspelt.
 
 use serde::Deserialize;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer, Error};
 
 use crate::file::File;
@@ -14,6 +15,9 @@ use crate::near::nearest;
 use crate::place::Span;
 use crate::problem::{FileProblem, KeyProblem, Problem, quotable};
 use crate::report::{Findings, MOST_FINDINGS};
+
+/// The operator's table.
+const ADMIN: &str = "admin";
 
 /// A file as far as it could be read.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub(crate) struct Reading {
     pub(crate) mask: Mask,
     /// Where the first line begins that isn't TOML. What stands from there on may belong anywhere.
     pub(crate) broken_from: Option<usize>,
+    /// Whether there is nothing but white space and comments.
+    pub(crate) is_empty: bool,
 }
 
 /// Paths of keys that aren't in [`Reading::file`] although the author wrote something of the kind.
@@ -60,27 +66,65 @@ struct Entry {
 
 /// Reads a file as far as it can be.
 pub(crate) fn read(text: &str) -> Reading {
+    read_tables(text, |_| {})
+}
+
+/// Reads the `[admin]` table of a file; the others aren't looked at.
+pub(crate) fn read_admin(text: &str) -> Reading {
+    read_tables(text, |tables| {
+        let admin = tables.remove_entry(ADMIN);
+        tables.clear();
+        tables.extend(admin);
+    })
+}
+
+/// Whether the `[admin]` table, or a part of it, may be in what isn't TOML: a line of it is broken, or it would
+/// stand after a broken line and wasn't found.
+pub(crate) fn may_have_lost_admin(text: &str, reading: &Reading) -> bool {
+    let written = &reading.file.admin;
+    let was_found = written.listen.is_some() || written.auth.is_some();
+    let broken_from = reading.broken_from.unwrap_or(text.len());
+    let rest = text.get(broken_from..).unwrap_or_default();
+    let is_hurt = reading.findings.syntax().any(|span| {
+        let start = start_of_line(text, span.start);
+        let (before, rest) = text.split_at_checked(start).unwrap_or((text, ""));
+        let mut upwards = rest.lines().take(1).chain(before.lines().rev());
+        let header = upwards.find(|line| line.trim_start().starts_with('['));
+        header.is_some_and(|header| header.contains(ADMIN))
+    });
+    is_hurt || (!was_found && rest.contains(ADMIN))
+}
+
+/// Reads what `pick` leaves of a file's tables.
+fn read_tables(text: &str, pick: impl FnOnce(&mut DeTable<'_>)) -> Reading {
     let (parsed, errors) = DeTable::parse_recoverable(text);
     let mut findings = Findings::default();
     let broken_from = note_syntax(text, &errors, &mut findings);
     let mut lost = Lost::default();
     let mut left = parsed.clone();
-    let file = loop {
-        match File::deserialize(Deserializer::from(left.clone())) {
-            Ok(file) => break file,
-            Err(error) => {
-                if !repair(left.get_mut(), &error, &mut lost, &mut findings) {
-                    break File::default();
-                }
-            }
-        }
-    };
+    pick(left.get_mut());
+    let file = understand(left, &mut lost, &mut findings);
     Reading {
         file,
         findings,
         mask: Mask::new(text, parsed.get_ref(), &lost.unknown, broken_from),
         lost,
         broken_from,
+        is_empty: parsed.get_ref().is_empty() && errors.is_empty(),
+    }
+}
+
+/// Makes a file of the tables, without what is wrong in kind.
+fn understand(mut left: Spanned<DeTable<'_>>, lost: &mut Lost, findings: &mut Findings) -> File {
+    loop {
+        match File::deserialize(Deserializer::from(left.clone())) {
+            Ok(file) => return file,
+            Err(error) => {
+                if !repair(left.get_mut(), &error, lost, findings) {
+                    return File::default();
+                }
+            }
+        }
     }
 }
 
@@ -157,7 +201,7 @@ fn take(table: &mut DeTable<'_>, at: &Span, wrong: Wrong) -> Option<Entry> {
 }
 
 /// The kind of what stands at this place, which may be an element of an array.
-fn kind_at(value: &toml::Spanned<DeValue<'_>>, at: &Span) -> &'static str {
+fn kind_at(value: &Spanned<DeValue<'_>>, at: &Span) -> &'static str {
     let within = match value.get_ref() {
         DeValue::Array(elements) if value.span() != *at => {
             elements.iter().find(|element| contains(&element.span(), at))

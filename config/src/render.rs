@@ -4,8 +4,8 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::problem::{
-    ChainProblem, FileProblem, HeaderProblem, KeyProblem, ListenProblem, Problem, SecretProblem, Severity,
-    UrlProblem, ValueProblem, Warning,
+    AuthProblem, ChainProblem, FileProblem, HeaderProblem, KeyProblem, ListenProblem, Problem, SecretProblem,
+    Severity, UrlProblem, ValueProblem, Warning,
 };
 use crate::report::{Color, Finding, Report};
 use crate::units::{duration, size};
@@ -67,6 +67,7 @@ pub(crate) fn words(problem: &Problem) -> Words {
         Problem::Header(problem) => header(problem),
         Problem::Secret(problem) => secret(problem),
         Problem::Chain(problem) => chain(problem),
+        Problem::Auth(problem) => auth(problem),
         Problem::Warning(warning) => self::warning(warning),
     };
     Words { message, remedy }
@@ -94,6 +95,12 @@ fn file(problem: &FileProblem) -> (String, String) {
         FileProblem::TooMany { most } => (
             format!("there are more problems than the {most} that are shown"),
             "Mend these, and check the file again.".into(),
+        ),
+        FileProblem::Empty => (
+            "nothing stands in the configuration".into(),
+            "Write at least one backend and one hook, as in the examples; a file that an editor is about to write \
+             is empty for a moment."
+                .into(),
         ),
     }
 }
@@ -130,6 +137,7 @@ fn key(problem: &KeyProblem) -> (String, String) {
             format!("`{table}` has no `{key}`"),
             match *key {
                 "url" => "Say where it is: `url = \"http://127.0.0.1:8081/{hook}\"`.".into(),
+                "token" => "Say what the caller has to know: `token = { env = \"NAME\" }`.".into(),
                 _ => "Say who is asked: `chain = [\"name\"]`; or remove the table.".into(),
             },
         ),
@@ -331,6 +339,27 @@ fn chain(problem: &ChainProblem) -> (String, String) {
     }
 }
 
+fn auth(problem: &AuthProblem) -> (String, String) {
+    match problem {
+        AuthProblem::NoToken => (
+            "with no token nobody can come in".into(),
+            "Write one, or remove `auth`.".into(),
+        ),
+        AuthProblem::EmptyToken => (
+            "this token is empty".into(),
+            "Write one, such as `openssl rand -hex 32` prints, or remove `auth`.".into(),
+        ),
+        AuthProblem::Character => (
+            "white space and control characters can't stand in a token".into(),
+            "Write a token of letters, digits and marks, such as `openssl rand -hex 32` prints.".into(),
+        ),
+        AuthProblem::AdminExposed { listen } => (
+            format!("other machines reach {listen}, and nobody is asked who they are"),
+            "Add `auth = { token = { env = \"NAME\" } }` below it, or listen on 127.0.0.1.".into(),
+        ),
+    }
+}
+
 fn warning(warning: &Warning) -> (String, String) {
     match warning {
         Warning::UnusedBackend { name } => (
@@ -364,16 +393,18 @@ fn warning(warning: &Warning) -> (String, String) {
             ),
             "Use https, unless nobody else can read on that network.".into(),
         ),
-        Warning::AdminExposed { listen } => (
-            format!("whoever reaches {listen} reads the metrics: nobody is asked who they are"),
-            "Listen on 127.0.0.1, unless the network lets nobody else in.".into(),
-        ),
         Warning::LongConnect { timeout } => (
             format!(
                 "connecting can't take longer than the whole exchange, {}",
                 duration(*timeout)
             ),
             "Shorten it, or set a longer `timeout`.".into(),
+        ),
+        Warning::ShortToken { least } => (
+            format!(
+                "a token of fewer than {least} characters can be guessed by whoever reaches this address"
+            ),
+            "Write a longer one, such as `openssl rand -hex 32` prints.".into(),
         ),
     }
 }

@@ -55,6 +55,26 @@ impl Findings {
             .any(|(_, problem)| problem.severity() == Severity::Error)
     }
 
+    /// Whether anything but broken TOML keeps the file from being used.
+    pub(crate) fn has_errors_but_syntax(&self) -> bool {
+        self.list
+            .iter()
+            .any(|(_, problem)| problem.severity() == Severity::Error && !problem.is_syntax())
+    }
+
+    /// The places where the text isn't TOML.
+    pub(crate) fn syntax(&self) -> impl Iterator<Item = &Span> {
+        self.list
+            .iter()
+            .filter(|(_, problem)| problem.is_syntax())
+            .map(|(span, _)| span)
+    }
+
+    /// Takes over what another list holds.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.list.extend(other.list);
+    }
+
     /// Keeps only what this says yes to.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Span, &Problem) -> bool) {
         self.list.retain(|(span, problem)| keep(span, problem));

@@ -1,6 +1,7 @@
 //! From [`File`] to [`Plan`]: names, units, secrets, contradictions. Nothing stops at the first problem; a part
 //! that is wrong is noted and left out, and no plan is made.
 
+mod admin;
 mod backend;
 mod chain;
 mod headers;
@@ -55,14 +56,13 @@ pub(crate) fn resolve(file: &File, around: &Surroundings<'_>, findings: &mut Fin
         .into_iter()
         .map(|entry| backend::resolve(entry, &inherited, &listeners, around, findings))
         .collect();
+    let admin = admin::resolve(&file.admin, listeners.admin.as_ref(), around, findings);
     if findings.has_errors() {
         return None;
     }
     let plan = Plan {
         server: server?,
-        admin: Admin {
-            listen: listeners.admin.as_ref()?.address,
-        },
+        admin: admin?,
         log: log(&file.log),
         backends: backends
             .into_iter()
@@ -70,8 +70,19 @@ pub(crate) fn resolve(file: &File, around: &Surroundings<'_>, findings: &mut Fin
             .collect::<Option<_>>()?,
         chains,
     };
-    warnings::note(file, &plan, &listeners, findings);
+    warnings::note(file, &plan, findings);
     Some(plan)
+}
+
+/// The operator's side alone, or nothing where something in it is wrong and noted.
+pub(crate) fn resolve_admin(
+    written: &file::Admin,
+    around: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Option<Admin> {
+    let listener = listen::admin(written, around.lost, findings);
+    let admin = admin::resolve(written, listener.as_ref(), around, findings);
+    admin.filter(|_| !findings.has_errors())
 }
 
 /// The entries of a table of names as they stand in the file.

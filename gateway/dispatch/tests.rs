@@ -198,7 +198,7 @@ fn scene(stages: Vec<Vec<Script>>) -> Scene {
             max_in_flight: 1,
             threads: 1,
         },
-        admin: Admin { listen },
+        admin: Admin { listen, auth: None },
         log: Log {
             format: LogFormat::Text,
             level: LogLevel::Info,

@@ -94,9 +94,8 @@ fn server(old: &Server, new: &Server) -> Vec<&'static str> {
 }
 
 fn admin(old: &Admin, new: &Admin) -> Vec<&'static str> {
-    let Admin { listen: _ } = new;
-    let _ = old;
-    differing([])
+    let Admin { listen: _, auth } = new;
+    differing([("auth", old.auth != *auth)])
 }
 
 fn log(old: Log, new: Log) -> Vec<&'static str> {

@@ -49,6 +49,15 @@ pub(crate) enum Text {
     Elsewhere(Elsewhere),
 }
 
+/// One secret or several.
+#[derive(Debug)]
+pub(crate) enum Tokens {
+    /// `"..."`, `{ env = "NAME" }` or `{ file = "path" }`
+    One(Text),
+    /// An array of these.
+    Many(Vec<Placed<Text>>),
+}
+
 /// Where a secret is. One of the two.
 #[derive(Debug, Default, serde::Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
@@ -58,6 +67,10 @@ pub(crate) struct Elsewhere {
     /// The file that holds it, a newline at its end aside. A relative path begins at the configuration's folder.
     pub(crate) file: Option<Placed<String>>,
 }
+
+/// A table and nothing else. What serde derives for a struct would also take an array, by position.
+#[derive(Debug)]
+pub(crate) struct Table<T>(pub(crate) T);
 
 /// A word out of a list, which is an enum. serde alone would also take a table for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +132,11 @@ forms!(Text, "a string, { env = \"NAME\" } or { file = \"path\" }", {
     string => |text: String| Text::Plain(Secret::new(text)),
     table => Text::Elsewhere,
 });
+forms!(Tokens, "a string, { env = \"NAME\" }, { file = \"path\" } or an array of these", {
+    string => |text: String| Tokens::One(Text::Plain(Secret::new(text))),
+    table => |elsewhere| Tokens::One(Text::Elsewhere(elsewhere)),
+    array => Tokens::Many,
+});
 forms!(DurationText, "a duration such as \"5s\"", { string => DurationText });
 forms!(SizeText, "a size such as \"32MiB\"", { string => SizeText });
 
@@ -142,7 +160,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
     }
 }
 
-/// Takes a table and nothing else. What serde derives for a struct would also take an array, by position.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        table(deserializer).map(Table)
+    }
+}
+
+/// Takes what a [`Table`] holds.
 pub(super) fn table<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     struct Tables<T>(PhantomData<T>);
 
@@ -165,33 +189,37 @@ pub(super) fn table<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer
 pub(super) fn tables<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<Placed<String>, T>, D::Error> {
-    #[derive(serde::Deserialize)]
-    #[serde(transparent, bound(deserialize = "T: Deserialize<'de>"))]
-    struct Table<T>(#[serde(deserialize_with = "table")] T);
-
     let named: BTreeMap<Placed<String>, Table<T>> = table(deserializer)?;
     Ok(named.into_iter().map(|(name, table)| (name, table.0)).collect())
 }
 
 // === impl JsonSchema ===
 
-impl<T: JsonSchema> JsonSchema for Word<T> {
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
+/// The schema of what is wrapped, under its name.
+macro_rules! schema_of_inner {
+    ($name:ident) => {
+        impl<T: JsonSchema> JsonSchema for $name<T> {
+            fn inline_schema() -> bool {
+                T::inline_schema()
+            }
 
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
+            fn schema_name() -> Cow<'static, str> {
+                T::schema_name()
+            }
 
-    fn schema_id() -> Cow<'static, str> {
-        T::schema_id()
-    }
+            fn schema_id() -> Cow<'static, str> {
+                T::schema_id()
+            }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                T::json_schema(generator)
+            }
+        }
+    };
 }
+
+schema_of_inner!(Word);
+schema_of_inner!(Table);
 
 /// The schema of a form, written out where it is used.
 macro_rules! schema {
@@ -227,6 +255,10 @@ schema!(Status, |_generator| json_schema!({
 schema!(Text, |generator| json_schema!({
     "anyOf": [{ "type": "string" }, generator.subschema_for::<Elsewhere>()],
 }));
+schema!(Tokens, |generator| {
+    let text = generator.subschema_for::<Text>();
+    json_schema!({ "anyOf": [text, { "type": "array", "items": text, "minItems": 1 }] })
+});
 schema!(DurationText, |_generator| json_schema!({
     "type": "string", "pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$", "minLength": 2,
 }));

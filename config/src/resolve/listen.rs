@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::file::{Addresses, File};
+use crate::file::{self, Addresses, File};
 use crate::place::{Placed, Span};
 use crate::problem::ListenProblem;
 use crate::read::Lost;
@@ -47,14 +47,19 @@ pub(super) fn resolve(file: &File, lost: &Lost, findings: &mut Findings) -> List
                 .collect()
         }
     };
-    let admin = match &file.admin.listen {
-        None if lost.covers(&["admin", "listen"]) => None,
-        None => Some(Listener::default_of(ADMIN)),
-        Some(text) => listener(&text.value, &text.span, findings),
-    };
+    let admin = admin(&file.admin, lost, findings);
     let listeners = Listeners { server, admin };
     listeners.note_taken(findings);
     listeners
+}
+
+/// The operator's address; nothing where it is wrong and noted.
+pub(super) fn admin(written: &file::Admin, lost: &Lost, findings: &mut Findings) -> Option<Listener> {
+    match &written.listen {
+        None if lost.covers(&["admin", "listen"]) => None,
+        None => Some(Listener::default_of(ADMIN)),
+        Some(text) => listener(&text.value, &text.span, findings),
+    }
 }
 
 /// An IP address and a port; `localhost` is 127.0.0.1, since a machine without IPv6 couldn't bind both.

@@ -7,7 +7,7 @@ use koigate_core::secret::Secret;
 
 use super::Surroundings;
 use crate::file::Text;
-use crate::place::Placed;
+use crate::place::{Placed, Span};
 use crate::problem::{SecretProblem, quotable};
 use crate::report::Findings;
 
@@ -20,7 +20,17 @@ pub(super) fn resolve(
     around: &Surroundings<'_>,
     findings: &mut Findings,
 ) -> Option<Secret> {
-    let elsewhere = match &text.value {
+    resolve_at(&text.value, &text.span, around, findings)
+}
+
+/// The text that is written at this place.
+pub(super) fn resolve_at(
+    text: &Text,
+    span: &Span,
+    around: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Option<Secret> {
+    let elsewhere = match text {
         Text::Plain(secret) => return Some(secret.clone()),
         Text::Elsewhere(elsewhere) => elsewhere,
     };
@@ -28,8 +38,8 @@ pub(super) fn resolve(
         (Some(name), None) => (&name.span, variable(&name.value, around)),
         (None, Some(path)) => (&path.span, file(&path.value, around)),
         // What was meant is noted already.
-        (None, None) if around.lost.is_within(&text.span) => return None,
-        _ => (&text.span, Err(SecretProblem::NotOneSource)),
+        (None, None) if around.lost.is_within(span) => return None,
+        _ => (span, Err(SecretProblem::NotOneSource)),
     };
     found.map_err(|problem| findings.note(span, problem)).ok()
 }

@@ -4,7 +4,6 @@ use koigate_core::hook::KNOWN;
 use koigate_core::plan::{Backend, BackendId, Chain, OnFailure, Plan, Scheme, Stage};
 
 use super::in_file_order;
-use super::listen::{Listener, Listeners};
 use super::url::is_this_machine;
 use crate::file::File;
 use crate::near::nearest;
@@ -16,11 +15,10 @@ use crate::report::Findings;
 const BEFORE_THE_TEST: [&str; 2] = ["onMessage", "onPreSend"];
 
 /// Notes everything that the author should know of a plan.
-pub(super) fn note(file: &File, plan: &Plan, listeners: &Listeners, findings: &mut Findings) {
+pub(super) fn note(file: &File, plan: &Plan, findings: &mut Findings) {
     if plan.chains.is_empty() {
         findings.note(&(0..0), Warning::NoHooks);
     }
-    note_admin(listeners, findings);
     for (name, _) in in_file_order(&file.hooks) {
         note_name(name, findings);
         if let Some(chain) = plan.chains.get(name.value.as_str()) {
@@ -40,19 +38,6 @@ pub(super) fn note(file: &File, plan: &Plan, listeners: &Listeners, findings: &m
         if let Some(connect) = &written.connect_timeout {
             note_connect(backend, &connect.span, findings);
         }
-    }
-}
-
-fn note_admin(listeners: &Listeners, findings: &mut Findings) {
-    let Some(Listener {
-        address: listen,
-        span: Some(span),
-    }) = listeners.admin.clone()
-    else {
-        return;
-    };
-    if !listen.ip().to_canonical().is_loopback() {
-        findings.note(&span, Warning::AdminExposed { listen });
     }
 }
 

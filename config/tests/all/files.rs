@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::support::Fixed;
-use koigate_config::{Loaded, Process, describe, load, parse, schema};
+use crate::support::{Fixed, codes};
+use koigate_config::{Loaded, Process, admin, describe, load, parse, schema};
 use koigate_core::guards::Guards;
 use koigate_core::plan::{
     Admin, Backend, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, RejectRule, Scheme, Server,
     StatusSet, Target,
 };
+use koigate_core::secret::Secret;
 use koigate_core::texts;
 
 fn loaded(text: &str) -> Loaded {
@@ -37,8 +38,8 @@ fn shipped(path: &str) -> PathBuf {
 }
 
 #[test]
-fn an_empty_file_is_the_defaults() {
-    let plan = loaded("").plan;
+fn what_is_not_written_is_the_default() {
+    let plan = loaded("[server]").plan;
     let defaults = Server {
         listen: vec!["127.0.0.1:8600".parse().unwrap()],
         path: String::new(),
@@ -50,7 +51,8 @@ fn an_empty_file_is_the_defaults() {
     assert_eq!(
         plan.admin,
         Admin {
-            listen: "127.0.0.1:8601".parse().unwrap()
+            listen: "127.0.0.1:8601".parse().unwrap(),
+            auth: None,
         }
     );
     assert_eq!(
@@ -187,6 +189,82 @@ fn secrets_are_found_where_they_are() {
 }
 
 #[test]
+fn tokens_of_the_operator() {
+    for (token, expected) in [
+        ("\"a\"", vec!["a"]),
+        ("{ env = \"TOKEN\" }", vec!["s3cret"]),
+        ("{ file = \"token\" }", vec!["from-a-file"]),
+        (
+            "[{ env = \"TOKEN\" }, \"口令\", { file = \"token\" }]",
+            vec!["s3cret", "口令", "from-a-file"],
+        ),
+    ] {
+        let sources = Fixed::default()
+            .variable("TOKEN", "s3cret")
+            .file("conf/token", "from-a-file\n");
+        for text in [
+            format!("[admin]\nauth = {{ token = {token} }}"),
+            format!("[admin.auth]\ntoken = {token}"),
+        ] {
+            let plan = parse(&text, "conf/koigate.toml", &sources).unwrap().plan;
+            let tokens = plan.admin.auth.unwrap().tokens;
+            let found: Vec<&str> = tokens.iter().map(Secret::expose).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+}
+
+/// What a running gateway is reached by, while its file is being written.
+#[test]
+fn the_operators_side_alone() {
+    const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:9\"\nauth = { token = \"t\" }\n";
+    for (text, expected) in [
+        // Nothing else is judged.
+        (
+            format!("{ADMIN}[server]\nlisten = 5\n[nonsense]"),
+            Ok("127.0.0.1:9 t"),
+        ),
+        (
+            format!("[backends.a]\nurl = http://a/\n{ADMIN}"),
+            Ok("127.0.0.1:9 t"),
+        ),
+        (format!("{ADMIN}[hooks.x\nchain = ["), Ok("127.0.0.1:9 t")),
+        ("[hooks.x\n".to_owned(), Ok("127.0.0.1:8601")),
+        ("[backends.a]".to_owned(), Ok("127.0.0.1:8601")),
+        ("[admin]\nlisten = \"[::1]:9\"".to_owned(), Ok("[::1]:9")),
+        // The table itself is, and so is what may have swallowed it.
+        ("[admin]\nlisten = \"0.0.0.0:9\"".to_owned(), Err("KG083 2:10")),
+        ("[admin]\nlisen = \"127.0.0.1:9\"".to_owned(), Err("KG010 2:1")),
+        ("[admin]\nauth = { token = [] }".to_owned(), Err("KG080 2:18")),
+        ("[admin]\nlisten = 127.0.0.1:9".to_owned(), Err("KG004 2:15")),
+        (
+            "[admin]\nlisten = \"127.0.0.1:9\"\nauth = { token = x }".to_owned(),
+            Err("KG004 3:18"),
+        ),
+        (format!("[server]\npath = \"\"\"\n{ADMIN}"), Err("KG004 6:1")),
+        ("# nothing".to_owned(), Err("KG006")),
+    ] {
+        let sources = Fixed::default().file("koigate.toml", &text);
+        let found = admin(Path::new("koigate.toml"), &sources);
+        let shown = found
+            .map(|admin| {
+                let tokens = admin.auth.map(|auth| auth.tokens).unwrap_or_default();
+                let tokens = tokens.iter().map(|token| token.expose().to_owned());
+                let parts: Vec<String> = [admin.listen.to_string()].into_iter().chain(tokens).collect();
+                parts.join(" ")
+            })
+            .map_err(|report| codes(&report).join(", "));
+        assert_eq!(
+            shown,
+            expected.map(str::to_owned).map_err(str::to_owned),
+            "{text}"
+        );
+    }
+    let report = admin(Path::new("koigate.toml"), &Fixed::default()).unwrap_err();
+    assert_eq!(codes(&report), ["KG001"]);
+}
+
+#[test]
 fn a_users_own_credentials_stand_for_inherited_ones() {
     let own =
         backend("[defaults]\nheaders.authorization = \"x\"\n[backends.b]\nurl = \"http://u:p@127.0.0.1/\"");
@@ -216,7 +294,7 @@ fn the_reference_holds_every_key_and_the_defaults() {
     let path = shipped("koigate.toml");
     let reference = load(&path, &Process).unwrap_or_else(|report| panic!("{report}"));
     assert!(reference.warnings.is_empty(), "{}", reference.warnings);
-    let (reference, defaults) = (reference.plan, loaded("").plan);
+    let (reference, defaults) = (reference.plan, loaded("[server]").plan);
     assert_eq!(reference.server, defaults.server);
     assert_eq!(reference.admin, defaults.admin);
     assert_eq!(reference.log, defaults.log);
@@ -235,8 +313,11 @@ fn the_reference_holds_every_key_and_the_defaults() {
     for key in keys() {
         let stands = text.lines().any(|line| {
             let line = line.trim_start_matches("# ");
-            line.strip_prefix(&key)
-                .is_some_and(|rest| rest.trim_start().starts_with('='))
+            let begins = |part: &str| {
+                part.strip_prefix(&key)
+                    .is_some_and(|rest| rest.trim_start().starts_with('='))
+            };
+            line.split("{ ").any(begins)
         });
         assert!(stands, "`{key}` is not in the reference");
     }

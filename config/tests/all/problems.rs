@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::support::Fixed;
+use crate::support::{Fixed, codes};
 use koigate_config::problem::{Problem, Severity};
-use koigate_config::{Report, load, parse};
+use koigate_config::{load, parse};
 
 /// A hook and a backend, so that a file can be right but for what is tested. What follows is line 6, and is in
 /// `[backends.a]` until it says otherwise.
@@ -48,14 +48,6 @@ fn found(text: &str) -> Vec<String> {
         }
     };
     codes(&report)
-}
-
-fn codes(report: &Report) -> Vec<String> {
-    let place = |finding: &koigate_config::Finding| match finding.place() {
-        Some(place) => format!("{} {}:{}", finding.code(), place.line, place.column),
-        None => finding.code().to_owned(),
-    };
-    report.findings().iter().map(place).collect()
 }
 
 /// What follows [`GOOD`], and what is found.
@@ -190,6 +182,25 @@ const CASES: &[(&str, &[&str])] = &[
     ("headers.A = { env = \"EMPTY\" }", &["KG065 6:21"]),
     ("headers.A = { file = \"newline\" }", &["KG065 6:22"]),
     ("headers.A = { file = \"huge\" }", &["KG066 6:22"]),
+    // Who may come in.
+    ("[admin]\nauth = { token = \"t\" }", &[]),
+    ("[admin]\nauth = {}", &["KG013 7:8"]),
+    ("[admin.auth]", &["KG013 6:1"]),
+    ("[admin]\nauth = \"t\"", &["KG011 7:8"]),
+    ("[admin]\nauth = [\"t\"]", &["KG011 7:8"]),
+    ("[admin]\nauth = { token = 5 }", &["KG011 7:18"]),
+    ("[admin]\nauth = { tokens = \"t\" }", &["KG010 7:10"]),
+    ("[admin]\nauth = { token = [\"t\", { env = \"MISSING\" }, 5] }", &["KG011 7:45"]),
+    ("[admin]\nauth = { token = [\"t\", { env = \"MISSING\" }, {}] }", &["KG062 7:32", "KG060 7:45"]),
+    ("[admin]\nauth = { token = [] }", &["KG080 7:18"]),
+    ("[admin]\nauth = { token = [\"\", \"t\"] }", &["KG081 7:19"]),
+    ("[admin]\nauth = { token = [\"a b\", \"a\\u0000\", \"口\u{3000}令\", \"口令\"] }", &["KG082 7:19", "KG082 7:26", "KG082 7:37"]),
+    ("[admin]\nauth = { token = { env = \"TWO_LINES\" } }", &["KG082 7:18"]),
+    ("[admin]\nlisten = \"0.0.0.0:8601\"", &["KG083 7:10"]),
+    ("[admin]\nlisten = \"[::ffff:192.0.2.1]:8601\"", &["KG083 7:10"]),
+    ("[admin]\nlisten = \"[::ffff:127.0.0.1]:8601\"", &[]),
+    ("[admin]\nlisten = \"0.0.0.0:8601\"\naut = { token = \"t\" }", &["KG010 8:1"]),
+    ("[admin]\nlisten = \"0.0.0.0:8601\"\nauth = { token = \"0123456789abcdef\" }", &[]),
     // Chains.
     ("[hooks.y]\nchain = []", &["KG070 7:9"]),
     ("[hooks.y]\nchain = [\"a\", []]", &["KG071 7:15"]),
@@ -208,8 +219,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("[backends.b]\nurl = \"http://127.0.0.1/\"\ntimeout = \"6s\"\n[hooks.y]\nchain = [[\"a\", \"b\"]]", &[]),
     ("[backends.b]\nurl = \"http://192.0.2.1/\"\n[hooks.y]\nchain = [\"b\"]", &["KG105 6:11"]),
     ("[backends.b]\nurl = \"https://192.0.2.1/\"\n[hooks.y]\nchain = [\"b\"]", &[]),
-    ("[admin]\nlisten = \"0.0.0.0:8601\"", &["KG106 7:10"]),
     ("connect_timeout = \"9s\"", &["KG107 6:19"]),
+    ("[admin]\nlisten = \"0.0.0.0:8601\"\nauth = { token = [\"0123456789abcde\", \"0123456789abcdef\"] }", &["KG108 8:19"]),
 ];
 
 #[test]
@@ -225,7 +236,10 @@ fn whole_files() {
     let long = format!("headers.A = \"{}\"", "x".repeat(9_000));
     let many: String = (0..150).map(|n| format!("unknown_{n:03} = 1\n")).collect();
     for (text, expected) in [
-        ("", vec!["KG101 1:1"]),
+        ("[server]", vec!["KG101 1:1"]),
+        ("", vec!["KG006"]),
+        ("\u{feff}\r\n# chain = []\n\t", vec!["KG006"]),
+        ("[", vec!["KG004 1:2"]),
         ("\u{feff}serve = 1", vec!["KG010 1:1"]),
         ("\u{feff}\r\n[server]\r\nlisten = 5\r\n", vec!["KG011 3:10"]),
         ("\tfoo = 1", vec!["KG010 1:2"]),
@@ -256,7 +270,7 @@ fn no_problem_is_left_out() {
         .flat_map(|(_, found)| *found)
         .map(|at| at[..5].to_owned())
         .collect();
-    let elsewhere = ["KG001", "KG002", "KG003", "KG005", "KG053", "KG101"];
+    let elsewhere = ["KG001", "KG002", "KG003", "KG005", "KG006", "KG053", "KG101"];
     seen.extend(elsewhere.map(str::to_owned));
     let known: BTreeSet<String> = Problem::codes().map(str::to_owned).collect();
     assert_eq!(seen, known);

@@ -74,6 +74,8 @@ const SECRETS: &str = r#"
 [server]
 listen = "127.0.0.1:8600"
 auth = { token = "canary" }
+[admin]
+auth = { token = ["canary", { env = "TOKEN" }, { file = "token" }] }
 [defaults]
 headers = { A = "canary", B = "Bearer canary" }
 [backends.a]
@@ -132,7 +134,7 @@ fn no_secret_is_printed_whatever_is_wrong() {
 fn no_secret_of_a_right_file_is_printed() {
     let text = "[backends.a]\nurl = \"http://canary:canary@127.0.0.1:1/{hook}?token=canary\"\n\
         headers = { A = \"canary\", B = { env = \"TOKEN\" }, C = { file = \"token\" } }\n\
-        [hooks.onMessage]\nchain = [\"a\"]";
+        [admin]\nauth.token = [\"canary\", { env = \"TOKEN\" }]\n[hooks.onMessage]\nchain = [\"a\"]";
     let shown = printed(text);
     assert!(
         shown.contains("onMessage") && !shown.contains("canary"),

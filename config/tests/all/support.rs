@@ -1,11 +1,11 @@
-//! An environment and a folder that exist only in a test.
+//! An environment and a folder that exist only in a test, and reports in short.
 
 use std::collections::BTreeMap;
 use std::env::VarError;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use koigate_config::Sources;
+use koigate_config::{Finding, Report, Sources};
 
 /// Variables and files that are written down in the test.
 #[derive(Debug, Default)]
@@ -44,4 +44,13 @@ impl Sources for Fixed {
             .take(usize::try_from(most).unwrap_or(usize::MAX))
             .collect())
     }
+}
+
+/// Everything found, as `code line:column`.
+pub(crate) fn codes(report: &Report) -> Vec<String> {
+    let place = |finding: &Finding| match finding.place() {
+        Some(place) => format!("{} {}:{}", finding.code(), place.line, place.column),
+        None => finding.code().to_owned(),
+    };
+    report.findings().iter().map(place).collect()
 }

@@ -50,6 +50,16 @@ pub struct Server {
 pub struct Admin {
     /// Where metrics and health are served.
     pub listen: SocketAddr,
+    /// Who may come in. Without it everybody who reaches the address may, so it is one of this machine then.
+    pub auth: Option<Auth>,
+}
+
+/// Who may come in: whoever has one of these tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// Never empty; several are valid while one takes another's place. None is empty, and none holds white space or a
+    /// control character, so each fits into a header and is a whole word of one.
+    pub tokens: Vec<Secret>,
 }
 
 /// The log.

@@ -76,7 +76,7 @@ pub fn plan(backends: usize) -> (Arc<Plan>, Arc<Chain>) {
             max_in_flight: 1024,
             threads: 1,
         },
-        admin: Admin { listen },
+        admin: Admin { listen, auth: None },
         log: Log {
             format: LogFormat::Text,
             level: LogLevel::Info,

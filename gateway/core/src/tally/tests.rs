@@ -116,7 +116,7 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
             max_in_flight: 1,
             threads: 1,
         },
-        admin: Admin { listen },
+        admin: Admin { listen, auth: None },
         log: Log {
             format: LogFormat::Text,
             level: LogLevel::Info,
