@@ -1,30 +1,72 @@
-//! What the README says is true.
+//! What the README says is true, and it says the same in both languages.
+
+mod follow;
+mod page;
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use koigate_config::{Color, Process};
+use koigate_core::failure::FailureKind;
 use koigate_core::plan::Plan;
 
-const README: &str = include_str!("../README.md");
+use self::page::{Block, CHINESE, ENGLISH, Page};
+use crate::support::backend::backend;
+use crate::support::gateway::gateway;
+use crate::support::python::{Spelling, Value, assert_same, json};
+use crate::support::reply;
 
-/// The code blocks of a language, without the indentation of the list that they stand in.
-fn blocks(language: &str) -> Vec<String> {
-    let mut blocks = Vec::new();
-    let mut lines = README.lines();
-    while let Some(line) = lines.next() {
-        if line.trim_start() == format!("```{language}") {
-            let indent = line.len() - line.trim_start().len();
-            let body = lines
-                .by_ref()
-                .take_while(|line| !line.trim_start().starts_with("```"));
-            blocks.push(
-                body.map(|line| line.get(indent..).unwrap_or_default().to_owned() + "\n")
-                    .collect(),
-            );
-        }
+const BOTH: [Page; 2] = [ENGLISH, CHINESE];
+
+// === both languages ===
+
+#[test]
+fn both_languages_have_the_same_headings_code_and_links() {
+    let levels = |page: Page| {
+        page.headings()
+            .iter()
+            .map(|(level, _)| *level)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(levels(ENGLISH), levels(CHINESE));
+    let (english, chinese) = (ENGLISH.blocks(), CHINESE.blocks());
+    for (english, chinese) in english.iter().zip(&chinese) {
+        assert_eq!(english, chinese);
     }
-    blocks
+    assert_eq!(english.len(), chinese.len());
+    assert_eq!(ENGLISH.links()[1..], CHINESE.links()[1..]);
+}
+
+#[test]
+fn each_begins_with_a_link_to_the_other() {
+    assert_eq!(ENGLISH.first_line(), format!("[中文]({})", CHINESE.name));
+    assert_eq!(CHINESE.first_line(), format!("[English]({})", ENGLISH.name));
+}
+
+#[test]
+fn what_it_links_to_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for link in ENGLISH.links() {
+        let is_elsewhere = link.starts_with("https://") || link.starts_with('#');
+        assert!(is_elsewhere || root.join(&link).exists(), "{link}");
+    }
+}
+
+// === configurations ===
+
+/// The codes of what `check` finds in a file.
+fn findings(text: &str) -> Vec<String> {
+    let report = match koigate_config::parse(text, "README.md", &Process) {
+        Ok(loaded) => loaded.warnings,
+        Err(report) => report,
+    };
+    report
+        .findings()
+        .iter()
+        .map(|finding| finding.code().to_owned())
+        .collect()
 }
 
 fn plan(text: &str) -> Plan {
@@ -35,53 +77,133 @@ fn plan(text: &str) -> Plan {
 }
 
 #[test]
-fn its_configuration_is_one_without_a_flaw() {
-    let [text] = &blocks("toml")[..] else {
-        panic!("one block")
-    };
-    let loaded = koigate_config::parse(text, "README.md", &Process).unwrap();
-    assert!(
-        loaded.warnings.is_empty(),
-        "{}",
-        loaded.warnings.render(Color::Never)
-    );
+fn its_configurations_are_without_a_flaw() {
+    let blocks = ENGLISH.blocks_in("toml");
+    assert!(blocks.len() >= 2);
+    for Block { name, text, .. } in blocks {
+        // Of plain HTTP within a Compose network `check` warns, and the README says so.
+        let expected = if name == Some("in-docker") {
+            &["KG105"][..]
+        } else {
+            &[]
+        };
+        assert_eq!(findings(&text), expected, "{name:?}:\n{text}");
+    }
 }
 
 #[test]
 fn koipy_gets_one_and_the_same_url_three_times_and_it_is_ours() {
-    let [yaml] = &blocks("yaml")[..] else {
-        panic!("one block")
-    };
-    let [toml] = &blocks("toml")[..] else {
-        panic!("one block")
-    };
-    let url = format!("http://{}/", plan(toml).server.listen[0]);
+    let url = format!("http://{}/", plan(&ENGLISH.block("your-bot")).server.listen[0]);
     let expected = ["callbacks:".to_owned()]
         .into_iter()
         .chain(koigate_core::hook::KNOWN.map(|hook| format!("  {hook}: {url}")))
         .collect::<Vec<_>>();
-    assert_eq!(yaml.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(ENGLISH.block("koipy").lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn prometheus_is_sent_where_the_metrics_are() {
+    let admin = plan(&ENGLISH.block("your-bot")).admin.listen;
+    let target = format!("- targets: [\"{admin}\"]");
+    assert!(ENGLISH.block("prometheus").contains(&target), "{target}");
+}
+
+/// Every key that it names by its place, and every word with an underscore that is no metric, is in the schema.
+#[test]
+fn every_key_that_it_names_exists() {
+    let schema = koigate_config::schema().as_value().to_string();
+    let is_key = |key: &str| schema.contains(&format!("\"{key}\":"));
+    let kinds = FailureKind::ALL.map(FailureKind::as_str);
+    for page in BOTH {
+        let mut found = 0;
+        for span in page.spans() {
+            let word = span.split([' ', '=']).next().unwrap_or_default();
+            let is_word = |part: &str| part.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
+            let parts: Vec<&str> = word.split('.').collect();
+            let is_path = ["server", "admin", "log", "defaults"].contains(&parts[0]) && parts.len() > 1;
+            let is_name = parts.len() == 1 && word.contains('_') && word == word.to_lowercase();
+            if !(is_path || is_name) || !is_word(&parts.concat()) || kinds.contains(&word) {
+                continue;
+            }
+            if word.starts_with("koigate_") || NOT_KEYS.contains(&word) {
+                continue;
+            }
+            assert!(parts.iter().all(|part| is_key(part)), "{}: {span}", page.name);
+            found += 1;
+        }
+        assert!(found > 20, "{}: {found}", page.name);
+    }
+}
+
+/// Words with an underscore that are somebody else's.
+const NOT_KEYS: [&str; 1] = ["extra_hosts"];
+
+// === what it shows ===
+
+/// `koigate check` on a file with this text, where the README puts it.
+fn checked(text: &str) -> Output {
+    let folder = Folder::new("checked");
+    fs::write(folder.0.join("koigate.toml"), text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_koigate"));
+    command.args(["check", "koigate.toml"]).current_dir(&folder.0);
+    command.output().unwrap()
+}
+
+#[test]
+fn check_prints_what_it_shows() {
+    let configuration = ENGLISH.block("your-bot");
+    let output = checked(&configuration);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        ENGLISH.block("your-bot-plan")
+    );
+
+    let output = checked(&configuration.replacen("timeout ", "timout ", 1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let said = said.replace("koigate.toml", "/etc/koigate/koigate.toml");
+    assert_eq!(said, ENGLISH.block("your-bot-typo"));
 }
 
 #[test]
 fn every_command_it_names_exists() {
-    let named: BTreeSet<&str> = README
-        .split("koigate ")
-        .skip(1)
-        .filter_map(|rest| {
-            rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
-                .next()
-        })
-        .filter(|word| !word.is_empty() && !word.starts_with('-'))
-        .collect();
-    assert!(named.len() >= 4, "{named:?}");
-    for command in named {
-        let help = Command::new(env!("CARGO_BIN_EXE_koigate"))
-            .args([command, "--help"])
-            .output()
-            .unwrap();
-        assert!(help.status.success(), "koigate {command}");
+    for page in BOTH {
+        let named: BTreeSet<&str> = page
+            .spans()
+            .into_iter()
+            .filter_map(|span| span.strip_prefix("koigate "))
+            .filter_map(|rest| rest.split(' ').next())
+            .filter(|word| !word.starts_with('-'))
+            .collect();
+        assert!(named.len() >= 4, "{named:?}");
+        for command in named {
+            let help = Command::new(env!("CARGO_BIN_EXE_koigate"))
+                .args([command, "--help"])
+                .output()
+                .unwrap();
+            assert!(help.status.success(), "{}: koigate {command}", page.name);
+        }
     }
+}
+
+/// The service and the container run what the reader has run by hand.
+#[test]
+fn everything_that_starts_it_starts_it_alike() {
+    let line = "koigate run --config /etc/koigate/koigate.toml";
+    let is_shown = |block: &Block| block.text.lines().any(|shown| shown == line);
+    assert!(ENGLISH.blocks_in("sh").iter().any(is_shown));
+    let unit = &ENGLISH.blocks_in("ini")[0].text;
+    assert!(
+        unit.contains(&format!("\nExecStart=/usr/local/bin/{line}\n")),
+        "{unit}"
+    );
+    let image = &ENGLISH.blocks_in("dockerfile")[0].text;
+    let words: Vec<String> = line
+        .split(' ')
+        .skip(1)
+        .map(|word| format!("\"{word}\""))
+        .collect();
+    let end = format!("\nENTRYPOINT [\"koigate\"]\nCMD [{}]\n", words.join(", "));
+    assert!(image.ends_with(&end), "{image}");
 }
 
 /// Line by line what the demo prints, numbers, addresses and folders aside.
@@ -95,61 +217,151 @@ fn its_sample_of_the_demo_is_what_the_demo_prints() {
         let line = |line: &str| line.split_whitespace().map(shape).collect::<Vec<_>>().join(" ");
         text.lines().map(line).collect()
     }
-    let folder =
-        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("docs-{:08x}", fastrand::u32(..)));
-    std::fs::create_dir(&folder).unwrap();
+    let folder = Folder::new("docs");
     let demo = Command::new(env!("CARGO_BIN_EXE_koigate"))
         .args(["demo", "--once"])
-        .env("TMPDIR", &folder)
+        .env("TMPDIR", &folder.0)
         .output();
     let printed = String::from_utf8(demo.unwrap().stdout).unwrap();
-    let [_, sample, ..] = &blocks("text")[..] else {
-        panic!("two blocks: a drawing, and the sample")
-    };
-    let printed = shape(&printed.replace(folder.to_str().unwrap(), "/tmp"));
-    std::fs::remove_dir_all(&folder).unwrap();
+    let printed = shape(&printed.replace(folder.0.to_str().unwrap(), "/tmp"));
+    assert!(printed.len() > 20, "{printed:?}");
     // The sample goes on to what is printed by a demo that stays up.
-    assert_eq!(shape(sample)[..printed.len()], printed);
+    assert_eq!(shape(&ENGLISH.block("demo"))[..printed.len()], printed);
 }
 
-/// A configuration that spells every default of the table reads as one that spells none.
+// === the merge ===
+
+/// The example's services, in configured order: what each changes, and how its language spells it.
+const SERVICES: [(&str, Spelling, &str, &str); 3] = [
+    ("names", Spelling::Flask, "/result/节点名称/0", r#""HK 01""#),
+    ("rate", Spelling::Python, "/result/倍率", "[1.0, 1.5]"),
+    ("speed", Spelling::Node, "/result/平均速度/1", "3.25"),
+];
+
+fn merge_block(name: &str) -> String {
+    ENGLISH.block(&format!("merge-{name}"))
+}
+
 #[test]
-fn its_table_of_defaults_is_right() {
-    let minimal = "[backends.NAME]\nurl = \"http://127.0.0.1:9/\"\n[hooks.onMessage]\nchain = [\"NAME\"]\n";
-    let (mut server, mut backend, mut hook) = (String::new(), String::new(), String::new());
-    let mut table = &mut server;
-    let mut spelled = 0;
-    for row in README.lines().filter(|line| line.starts_with("| `")) {
-        let cells: Vec<&str> = row
-            .trim_matches('|')
-            .split('|')
-            .map(|cell| cell.trim().trim_matches('`'))
-            .collect();
-        let (key, default) = (cells[0], cells[1]);
-        match key {
-            "backends.NAME.url" => table = &mut backend,
-            "hooks.NAME.chain" => table = &mut hook,
-            _ => {}
-        }
-        // A default in words, or that of another key, is for people.
-        let is_toml = default.starts_with(['"', '[']) || default.parse::<u64>().is_ok() || default == "false";
-        let is_key = key.starts_with("….")
-            || ["server.", "admin.", "log."]
-                .iter()
-                .any(|side| key.starts_with(side));
-        if is_toml && is_key {
-            *table += &format!("{} = {default}\n", key.trim_start_matches("…."));
-            spelled += 1;
+fn the_replies_are_what_those_languages_write() {
+    for (name, spelling, place, value) in SERVICES {
+        let mut document = json(merge_block("base"));
+        document.set(place, json(value));
+        assert_same(&json(merge_block(name)), &json(document.spelled(spelling)));
+    }
+}
+
+#[test]
+fn a_flat_merge_gives_what_it_says() {
+    let mut merged = Value::Dict(Vec::new());
+    for (name, ..) in SERVICES {
+        for (member, value) in json(merge_block(name)).members() {
+            let place = format!("/{member}");
+            if merged.find(&place).is_none() {
+                merged.set(&place, Value::Dict(Vec::new()));
+            }
+            merged.at_mut(&place).update(value);
         }
     }
-    let explicit = minimal
-        .replace("[backends.NAME]", &format!("{server}[backends.NAME]"))
-        .replace("[hooks.onMessage]", &format!("{backend}[hooks.onMessage]"))
-        + &hook;
-    assert!(spelled >= 18, "{spelled}: {explicit}");
-    assert_eq!(
-        format!("{:?}", plan(&explicit)),
-        format!("{:?}", plan(minimal)),
-        "{explicit}"
-    );
+    assert_same(&json(merge_block("flat")), &merged);
+}
+
+#[tokio::test]
+async fn koigate_gives_what_it_says_to_the_byte() {
+    let mut services = Vec::new();
+    for (name, ..) in SERVICES {
+        let body = merge_block(name);
+        services.push(backend(name).replies(reply::json_body(body)).starts());
+    }
+    let together: Vec<_> = services.iter().collect();
+    let gateway = gateway().asks_at_once(&together).starts().await;
+    let answer = gateway.koipy().posts("/", merge_block("base").trim_end()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.text(), merge_block("koigate").trim_end());
+    gateway.stops().await;
+}
+
+// === metrics ===
+
+/// A selector of an expression: a metric and the labels that are asked of it.
+fn selectors(expression: &str) -> Vec<(String, Vec<String>)> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    let mut rest = expression;
+    while let Some(at) = rest.find("koigate_") {
+        rest = &rest[at..];
+        let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let (name, after) = rest.split_at(end);
+        let matchers = after.strip_prefix('{').and_then(|after| after.split('}').next());
+        let matchers = matchers.into_iter().flat_map(|matchers| matchers.split(','));
+        found.push((
+            name.to_owned(),
+            matchers.map(|matcher| matcher.trim().to_owned()).collect(),
+        ));
+        rest = after;
+    }
+    found
+}
+
+/// The labels that an expression sums by.
+fn grouped(expression: &str) -> Vec<&str> {
+    let by = expression
+        .split("by (")
+        .nth(1)
+        .and_then(|rest| rest.split(')').next());
+    by.map_or_else(Vec::new, |labels| labels.split(", ").collect())
+}
+
+#[tokio::test]
+async fn its_alerts_ask_for_series_that_are_there() {
+    let gateway = gateway().asks(&backend("a").starts()).starts().await;
+    let served = gateway.metrics().await.text;
+    let alerts = ENGLISH.blocks_in("promql");
+    assert!(alerts.len() >= 5);
+    for Block { text, .. } in alerts {
+        let selectors = selectors(&text);
+        assert!(!selectors.is_empty(), "{text}");
+        for (name, matchers) in selectors {
+            let is_one = |line: &str| {
+                let labels = line
+                    .strip_prefix(&name)
+                    .filter(|rest| rest.starts_with(['{', ' ']));
+                let has = |part: &str| labels.is_some_and(|labels| labels.contains(part));
+                labels.is_some()
+                    && matchers.iter().all(|matcher| has(matcher))
+                    && grouped(&text).iter().all(|label| has(&format!("{label}=\"")))
+            };
+            assert!(served.lines().any(is_one), "{name} {matchers:?} of {text}");
+        }
+    }
+    for page in BOTH {
+        for name in page
+            .words("koigate_")
+            .into_iter()
+            .filter(|name| *name != "koigate_core")
+        {
+            assert!(served.contains(&format!("\n{name}")), "{}: {name}", page.name);
+        }
+    }
+    gateway.stops().await;
+}
+
+// === what the tests above are written with ===
+
+/// A folder of a test's own, gone at its end.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("{name}-{:08x}", fastrand::u32(..));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
