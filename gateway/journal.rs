@@ -53,6 +53,14 @@ pub fn hook(id: &str, outcome: &Outcome, took: Duration) {
             hook, place, first, second, "two backends set one place to different values"
         );
     }
+    for column in &outcome.merging.wrong_columns {
+        let (place, found, expected) = (&*column.pointer, column.found, column.expected);
+        let (backends, dropped) = (column.backends.join(" "), column.dropped);
+        warn!(
+            id,
+            hook, backends, place, found, expected, dropped, "a column is not as long as the nodes' names"
+        );
+    }
     if outcome.merging.failures > 0 {
         warn!(
             id,

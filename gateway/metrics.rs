@@ -94,6 +94,8 @@ metrics! {
     edits_denied: IntCounterVec = "koigate_edits_denied_total" ["hook", "backend"];
     /// Answers that a backend may not give: rejects, pictures, texts and files beyond its `may`.
     attachments_denied: IntCounterVec = "koigate_attachments_denied_total" ["hook", "backend"];
+    /// Columns of result that a backend added or edited and that were not as long as the names of the nodes.
+    table_guard: IntCounterVec = "koigate_table_guard_total" ["hook", "backend"];
     /// Pictures that backends sent and that the answers carried.
     images_collected: IntCounterVec = "koigate_images_collected_total" ["hook"];
     /// Attachments that the one answer could not carry.
@@ -133,6 +135,7 @@ struct CallMeters {
     edits: IntCounter,
     edits_denied: IntCounter,
     attachments_denied: IntCounter,
+    table_guard: IntCounter,
 }
 
 // === impl Metrics ===
@@ -248,6 +251,7 @@ impl Metrics {
             &self.edits,
             &self.edits_denied,
             &self.attachments_denied,
+            &self.table_guard,
         ];
         for counter in by_call {
             let _ = counter.remove_label_values(&[hook, backend]);
@@ -288,6 +292,7 @@ impl Metrics {
             edits: self.edits.with_label_values(&labels),
             edits_denied: self.edits_denied.with_label_values(&labels),
             attachments_denied: self.attachments_denied.with_label_values(&labels),
+            table_guard: self.table_guard.with_label_values(&labels),
         }
     }
 }
@@ -328,6 +333,7 @@ impl HookMeters {
             add(&meters.edits, call.edits as u64);
             add(&meters.edits_denied, call.denied.count as u64);
             add(&meters.attachments_denied, u64::from(call.overreach.is_some()));
+            add(&meters.table_guard, call.wrong_columns);
             add(&meters.fail_open, u64::from(call.failed_open));
             if let Some(failure) = &call.failure {
                 pick(&meters.failures, &FailureKind::ALL, failure.kind);

@@ -58,7 +58,7 @@ mod tests {
     use std::time::Duration;
 
     use koigate_core::plan::{
-        Admin, Chain, Images, Log, LogFormat, LogLevel, OnConflict, RejectRule, Server,
+        Admin, Chain, Images, Log, LogFormat, LogLevel, OnConflict, RejectRule, Server, TableGuard,
     };
 
     use super::*;
@@ -71,6 +71,7 @@ mod tests {
             reject: RejectRule::First,
             on_conflict: OnConflict::Last,
             images: Images::Sheet,
+            table_guard: TableGuard::Report,
         };
         Plan {
             server: Server {

@@ -11,7 +11,7 @@ use koigate_core::hook::{Hook, HookName};
 use koigate_core::outcome::{CallVerdict, HookVerdict};
 use koigate_core::plan::{
     Admin, Backend, BackendId, Chain, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, Plan,
-    RejectRule, Scheme, Server, Stage, StatusSet, Target,
+    RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target,
 };
 use koigate_core::reply::Reply;
 use koigate_core::view::Base;
@@ -188,6 +188,7 @@ fn scene(stages: Vec<Vec<Script>>) -> Scene {
         reject: RejectRule::First,
         on_conflict: OnConflict::Last,
         images: Images::Sheet,
+        table_guard: TableGuard::Report,
     });
     let listen = "127.0.0.1:0".parse().unwrap();
     let plan = Arc::new(Plan {

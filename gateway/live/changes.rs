@@ -151,6 +151,7 @@ fn rules((old_plan, old): (&Plan, &Chain), (new_plan, new): (&Plan, &Chain)) -> 
         reject,
         on_conflict,
         images,
+        table_guard,
     } = new;
     differing([
         ("chain", names(old_plan, old) != names(new_plan, new)),
@@ -158,6 +159,7 @@ fn rules((old_plan, old): (&Plan, &Chain), (new_plan, new): (&Plan, &Chain)) -> 
         ("reject", old.reject != *reject),
         ("on_conflict", old.on_conflict != *on_conflict),
         ("images", old.images != *images),
+        ("table_guard", old.table_guard != *table_guard),
     ])
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use koigate_core::hook::is_name;
-use koigate_core::plan::{BackendId, Chain, Images, OnConflict, RejectRule, Stage};
+use koigate_core::plan::{BackendId, Chain, Images, OnConflict, RejectRule, Stage, TableGuard};
 
 use super::{Surroundings, quantity, word};
 use crate::file::{self, Step};
@@ -60,6 +60,7 @@ pub(super) fn resolve(
         reject: reject(hook),
         on_conflict: on_conflict(hook),
         images: images(hook),
+        table_guard: TableGuard::Report,
     })
 }
 

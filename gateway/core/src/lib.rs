@@ -37,6 +37,7 @@ pub mod pointer;
 pub mod reply;
 pub mod secret;
 pub mod sheet;
+mod table;
 pub mod tally;
 pub mod texts;
 pub mod verdict;

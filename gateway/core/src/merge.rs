@@ -8,6 +8,7 @@
 //! `last` if no backend after its own made a conflicting edit, under `first` if no backend before it did.
 
 mod additions;
+mod guard;
 mod sweep;
 
 #[cfg(test)]
@@ -17,7 +18,7 @@ use crate::json::Document;
 use crate::json::diff::{self, Edit, Edits};
 use crate::json::locate::{Locator, push_segment};
 use crate::json::splice::{Change, splice};
-use crate::plan::OnConflict;
+use crate::plan::{OnConflict, TableGuard};
 
 use self::sweep::{Group, groups};
 
@@ -31,6 +32,30 @@ pub struct Merged {
     pub document: Option<Document>,
     /// Where backends disagreed.
     pub conflicts: Conflicts,
+    /// What the guard of the table found.
+    pub misfits: Misfits,
+}
+
+/// Columns of the wrong length, each once, in the order of the document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Misfits {
+    /// For each of the edits that were merged, how many of the columns it had a part in.
+    pub counts: Vec<u64>,
+    /// The first of the columns, at most 32.
+    pub listed: Vec<MisfitColumn>,
+}
+
+/// A column of the wrong length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MisfitColumn {
+    /// Where it is, as JSON Pointer (RFC 6901).
+    pub pointer: String,
+    /// How many elements it would have; none where it would be no array any more.
+    pub found: Option<usize>,
+    /// How many names of nodes there are.
+    pub expected: usize,
+    /// Whose edits make it so: indices into the edits that were merged, in order.
+    pub by: Vec<usize>,
 }
 
 /// Places that backends of a stage set to different values, each once.
@@ -67,6 +92,12 @@ struct Piece<'a> {
 /// With [`OnConflict::Reject`] conflicts are reported all the same, and who calls refuses; the document is
 /// then what `last` would make of it.
 pub fn merge(base: &Document, edits: &[&Edits], rule: OnConflict) -> Merged {
+    merge_guarded(base, edits, rule, TableGuard::Off)
+}
+
+/// As [`merge`], and the columns of `result` that come out with another length than the names of the nodes are told,
+/// or left as they are in the base.
+pub fn merge_guarded(base: &Document, edits: &[&Edits], rule: OnConflict, guard: TableGuard) -> Merged {
     let mut merge = Merge::new(base, rule);
     let pieces = pieces(edits);
     for group in groups(&pieces) {
@@ -77,7 +108,8 @@ pub fn merge(base: &Document, edits: &[&Edits], rule: OnConflict) -> Merged {
             merge.replacements(&group, of_group);
         }
     }
-    merge.finish()
+    let misfits = merge.guard(guard, edits.len());
+    merge.finish(misfits)
 }
 
 /// All edits by where they stand, the longest first, then in configured order, then their own.
@@ -164,16 +196,21 @@ impl<'a> Merge<'a> {
         });
     }
 
-    fn finish(self) -> Merged {
-        let changes = self.standing.iter().map(|piece| Change {
+    /// What the edits that stand do to the base, in order.
+    fn changes(&self) -> impl Iterator<Item = Change<'a>> + Clone {
+        self.standing.iter().map(|piece| Change {
             at: piece.edit.at as usize,
             end: piece.edit.end as usize,
             piece: piece.bytes,
-        });
-        let document = (!self.standing.is_empty()).then(|| splice(self.base.bytes(), changes));
+        })
+    }
+
+    fn finish(self, misfits: Misfits) -> Merged {
+        let document = (!self.standing.is_empty()).then(|| splice(self.base.bytes(), self.changes()));
         Merged {
             document: document.map(|whole| Document::spliced(whole.into())),
             conflicts: self.conflicts,
+            misfits,
         }
     }
 }

@@ -61,6 +61,8 @@ pub struct CallRecord {
     pub denied: Denied,
     /// What it answered and may not answer.
     pub overreach: Option<Power>,
+    /// How many columns of `result` would have the wrong length through it.
+    pub wrong_columns: u64,
     /// It failed, and its policy let the hook go on.
     pub failed_open: bool,
     /// It returned JSON that is no object, which carries nothing and is probably a mistake.
@@ -130,6 +132,8 @@ pub struct Merging {
     pub conflicts: u64,
     /// The first of them, for the log.
     pub listed: Vec<Disagreement>,
+    /// The first columns of `result` that were added or edited and that are not as long as the names of the nodes.
+    pub wrong_columns: Vec<WrongColumn>,
     /// Stages with JSON replies that could not be compared, because what they were sent does not parse.
     pub failures: u64,
 }
@@ -144,6 +148,24 @@ pub struct Disagreement {
     /// The later.
     pub second: Arc<str>,
 }
+
+/// A column of `result` that is shorter or longer than the names of the nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongColumn {
+    /// Where it is, as a JSON Pointer (RFC 6901).
+    pub pointer: String,
+    /// How many elements it would have; none where it would be no array any more.
+    pub found: Option<usize>,
+    /// How many names there are.
+    pub expected: usize,
+    /// Who added or edited it, in configured order.
+    pub backends: Vec<Arc<str>>,
+    /// Whether it stays as the stage was sent it, or is left out.
+    pub dropped: bool,
+}
+
+/// The most columns of the wrong length that one hook lists.
+pub const LISTED_COLUMNS: usize = 32;
 
 /// The most conflicts that one hook lists (gateway.md section 4).
 pub const LISTED_CONFLICTS: usize = 32;

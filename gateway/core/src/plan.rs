@@ -192,6 +192,8 @@ pub struct Chain {
     pub on_conflict: OnConflict,
     /// What becomes of several pictures.
     pub images: Images,
+    /// What becomes of columns of the wrong length.
+    pub table_guard: TableGuard,
 }
 
 /// Backends that are asked together.
@@ -228,6 +230,18 @@ pub enum Images {
     Sheet,
     /// Only the first passes.
     First,
+}
+
+/// What becomes of a column of `result` that a backend added or edited, and that is shorter or longer than the names
+/// of the nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableGuard {
+    /// It is counted and logged.
+    Report,
+    /// And the column stays as the stage was sent it; an added one is left out.
+    Drop,
+    /// Nobody looks.
+    Off,
 }
 
 // === impl Plan ===

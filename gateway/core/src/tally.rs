@@ -11,22 +11,17 @@ use std::time::Duration;
 
 use crate::answer::{self, Answer, Draft, Harvest, Json, Wants};
 use crate::attachment::{Attachment, AttachmentKind};
-use crate::changes::changes;
 use crate::failure::{Failure, FailureKind};
 use crate::hook::{Hook, HookName};
-use crate::json::Document;
-use crate::json::diff::Edits;
 use crate::judge::{Judgement, Request, unasked};
-use crate::merge::{Merged, merge};
 use crate::multipart::Form;
-use crate::outcome::{
-    CallRecord, CallVerdict, Disagreement, LISTED_CONFLICTS, Merging, Outcome, Said, Source,
-};
-use crate::plan::{Backend, BackendId, Chain, OnConflict, OnFailure, Plan, RejectRule};
+use crate::outcome::{CallRecord, CallVerdict, Merging, Outcome, Said, Source};
+use crate::plan::{Backend, BackendId, Chain, OnFailure, Plan, RejectRule};
 use crate::reply::Reply;
 use crate::texts;
 use crate::view::{Base, Views};
 
+mod fold;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -72,6 +67,8 @@ pub struct Tally {
     merging: Merging,
     decision: Option<Decision>,
     detail: Detail,
+    /// Whether a stage's edits were under a guard that could keep some of them out of the document.
+    guarded: bool,
 }
 
 /// What the outcome says of edits.
@@ -119,6 +116,7 @@ impl Tally {
             merging: Merging::default(),
             decision: None,
             detail: Detail::Counted,
+            guarded: false,
         }
     }
 
@@ -398,58 +396,6 @@ impl Tally {
         }
     }
 
-    /// Folds the edits of a stage into its base.
-    fn fold(&mut self, edited: &[(usize, Edits)]) {
-        let base = self.base.clone();
-        // Edits come only from a base that parses.
-        let Some(document) = base.document() else { return };
-        self.list_changes(document, edited);
-        let edits: Vec<&Edits> = edited.iter().map(|(_, edits)| edits).collect();
-        let Merged {
-            document: merged,
-            conflicts,
-        } = merge(document, &edits, self.chain.on_conflict);
-        self.merging.merges += 1;
-        self.merging.conflicts += conflicts.total;
-        let room = LISTED_CONFLICTS.saturating_sub(self.merging.listed.len());
-        let name = |index: usize| -> Arc<str> {
-            let slot = edited.get(index).map_or(0, |(slot, _)| *slot);
-            self.calls
-                .get(self.current.start + slot)
-                .map_or_else(|| "".into(), |call| call.name.clone())
-        };
-        let listed: Vec<Disagreement> = conflicts
-            .listed
-            .into_iter()
-            .take(room)
-            .map(|conflict| Disagreement {
-                pointer: conflict.pointer,
-                first: name(conflict.first),
-                second: name(conflict.second),
-            })
-            .collect();
-        self.merging.listed.extend(listed);
-        if conflicts.total > 0 && self.chain.on_conflict == OnConflict::Reject {
-            self.decision = Some(Decision::Conflict);
-        }
-        if let Some(merged) = merged {
-            self.base = Arc::new(Base::parsed(merged));
-            self.spelling = Spelling::Other;
-        }
-    }
-
-    /// Says in the records what each reply changed, where somebody wants to see that.
-    fn list_changes(&mut self, document: &Document, edited: &[(usize, Edits)]) {
-        if self.detail == Detail::Counted {
-            return;
-        }
-        for (slot, edits) in edited {
-            if let Some(record) = self.calls.get_mut(self.current.start + slot) {
-                record.changes = changes(document, edits);
-            }
-        }
-    }
-
     /// What is left for the bot when nothing refused.
     fn harvest(&mut self, wants: Wants) -> (Source, Draft) {
         let attachments = std::mem::take(&mut self.attachments);
@@ -467,7 +413,7 @@ impl Tally {
         let Some((reply, sent)) = self.last.take() else {
             return Json::None;
         };
-        let alone = self.carriers == 1 && sent == Spelling::AsPosted;
+        let alone = self.carriers == 1 && sent == Spelling::AsPosted && !self.guarded;
         let attached = attachments
             .iter()
             .any(|attachment| attachment.kind != AttachmentKind::Other);

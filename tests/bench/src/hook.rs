@@ -16,7 +16,7 @@ use koigate_core::hook::{Hook, HookName};
 use koigate_core::multipart::Form;
 use koigate_core::plan::{
     Admin, Backend, BackendId, Chain, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, Plan,
-    RejectRule, Scheme, Server, Stage, StatusSet, Target,
+    RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target,
 };
 use koigate_core::reply::Reply;
 use koigate_core::tally::Tally;
@@ -66,6 +66,7 @@ pub fn plan(backends: usize) -> (Arc<Plan>, Arc<Chain>) {
         reject: RejectRule::First,
         on_conflict: OnConflict::Last,
         images: Images::Sheet,
+        table_guard: TableGuard::Report,
     });
     let listen = ([127, 0, 0, 1], 0).into();
     let plan = Plan {

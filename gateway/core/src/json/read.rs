@@ -75,6 +75,12 @@ impl super::scan::Containers for Index {
 }
 
 impl Index {
+    /// That of no container: each is read again.
+    pub(super) const EMPTY: Self = Self {
+        containers: Vec::new(),
+        open: 0,
+    };
+
     /// An empty index with room for what a document of this many bytes usually has.
     pub(super) fn for_bytes(bytes: usize) -> Self {
         Self {

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::read::{self, At, Source};
-use super::scan::Step;
+use super::read::{self, At, Index, Source};
+use super::scan::{Step, space};
 use super::text;
 
 /// One value of a document.
@@ -112,6 +112,31 @@ impl<'a> Value<'a> {
             source: self.source,
             next: self.inside(Kind::Object),
         }
+    }
+
+    /// How many values checked bytes have that stand one after the other, with commas between. Reads them again: no
+    /// index knows them.
+    pub(crate) fn count(list: &[u8]) -> usize {
+        static NONE: Index = Index::EMPTY;
+        let source = Source {
+            bytes: list,
+            index: &NONE,
+        };
+        let first = At {
+            pos: space(list, 0),
+            next: 0,
+        };
+        let mut step = if first.pos < list.len() {
+            Step::Child(first)
+        } else {
+            Step::Close(first)
+        };
+        let mut count = 0;
+        while let Step::Child(at) = step {
+            count += 1;
+            step = source.following(source.end(at));
+        }
+        count
     }
 
     /// The elements; none if this is no array.

@@ -28,6 +28,7 @@ impl CallRecord {
             changes: Vec::new(),
             denied: Denied::default(),
             overreach: None,
+            wrong_columns: 0,
             failed_open: false,
             not_an_object: false,
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+mod columns;
 mod conditions;
 
 use super::*;
@@ -12,7 +13,8 @@ use crate::guards::Guards;
 use crate::judge::judge;
 use crate::outcome::HookVerdict;
 use crate::plan::{
-    Admin, Backend, BackendId, Images, Log, LogFormat, LogLevel, Scheme, Server, Stage, StatusSet, Target,
+    Admin, Backend, BackendId, Images, Log, LogFormat, LogLevel, OnConflict, Scheme, Server, Stage,
+    StatusSet, TableGuard, Target,
 };
 
 mod guards;
@@ -106,6 +108,7 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
         reject: rules.reject,
         on_conflict: rules.on_conflict,
         images: Images::First,
+        table_guard: TableGuard::Report,
     };
     let listen = "127.0.0.1:0".parse().unwrap();
     let plan = Plan {
