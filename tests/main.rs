@@ -23,6 +23,7 @@ mod metrics;
 mod oddities;
 mod reload;
 mod requests;
+mod signing;
 mod timing;
 mod tls;
 mod verdicts;

@@ -75,8 +75,9 @@ fn line(backend: &Backend, width: usize) -> String {
         OnFailure::Continue => "go on without it",
         OnFailure::Reject { .. } => "reject",
     };
+    let signed = if backend.sign.is_empty() { "" } else { "; signed" };
     format!(
-        "{:<width$}  {}  timeout {}; if it fails: {failure}",
+        "{:<width$}  {}  timeout {}; if it fails: {failure}{signed}",
         backend.name,
         url(&backend.target),
         duration(backend.timeout)

@@ -165,6 +165,20 @@ pub(crate) struct Backend {
     pub(crate) max_in_flight: Option<Placed<i64>>,
     /// Whether a call goes on to its own timeout although another backend has already rejected. Default: false.
     pub(crate) always_finish: Option<Placed<bool>>,
+    /// What its calls are signed with, so that it can tell them from anybody else's: Standard Webhooks' headers
+    /// `webhook-id`, `webhook-timestamp` and `webhook-signature`. A secret belongs to one backend, so this is not
+    /// inherited. Default: calls are not signed.
+    pub(crate) sign: Option<Placed<Table<Sign>>>,
+}
+
+/// What calls are signed with.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sign {
+    /// `whsec_` and the base64 of 24 to 64 random bytes, which `echo whsec_$(openssl rand -base64 32)` makes; or an
+    /// array of two, the old and the new while they are exchanged. Must be there.
+    #[schemars(required)]
+    pub(crate) secret: Option<Placed<Tokens>>,
 }
 
 /// What a failure means for the hook: `"continue"` goes on without the backend, `"reject"` refuses with 502 and

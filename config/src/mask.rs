@@ -35,10 +35,16 @@ const PLAIN: [&str; 19] = [
 ];
 
 /// The other keys. What else looks like a key on a broken line may be a line of a secret.
-const OTHER: [&str; 12] = [
-    "admin", "auth", "backends", "defaults", "env", "file", "headers", "hooks", "log", "server", "token",
-    "url",
+const OTHER: [&str; 14] = [
+    "admin", "auth", "backends", "defaults", "env", "file", "headers", "hooks", "log", "secret", "server",
+    "sign", "token", "url",
 ];
+
+/// Keys whose values are secrets.
+const SECRETS: [&str; 2] = ["secret", "token"];
+
+/// Tables of these. What stands in place of such a table is a secret of which only the key was forgotten.
+const AROUND_SECRETS: [&str; 2] = ["auth", "sign"];
 
 /// What stays readable of a part that isn't known to be safe: the bones of TOML, and white space.
 const BONES: [char; 11] = [' ', '\t', '=', '[', ']', '{', '}', ',', '"', '\'', '#'];
@@ -139,9 +145,10 @@ impl Mask {
             self.shown.push(key.span());
             let secret = key.get_ref() == "headers" || unknown.contains(&key.span());
             match value.get_ref() {
-                _ if key.get_ref() == "token" => self.secret(value),
+                _ if SECRETS.contains(&&**key.get_ref()) => self.secret(value),
                 DeValue::Table(inner) if secret => self.secret_table(inner),
                 DeValue::Table(inner) => self.table(text, inner, unknown),
+                _ if AROUND_SECRETS.contains(&&**key.get_ref()) => self.secret(value),
                 _ if secret => self.hide(&value.span()),
                 DeValue::String(_) if key.get_ref() == "url" => self.show_url(text, value.span()),
                 DeValue::Array(elements) => self.array(text, elements, unknown),

@@ -36,6 +36,10 @@ macro_rules! problems {
     };
 }
 
+mod sign;
+
+pub use sign::SignProblem;
+
 /// One thing that is wrong with a file, or that its author should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
@@ -57,6 +61,8 @@ pub enum Problem {
     Chain(ChainProblem),
     /// Who may come in.
     Auth(AuthProblem),
+    /// What a backend's calls are signed with.
+    Sign(SignProblem),
     /// Not wrong, but seldom meant.
     Warning(Warning),
 }
@@ -413,6 +419,7 @@ impl Problem {
             Self::Secret(problem) => problem.code(),
             Self::Chain(problem) => problem.code(),
             Self::Auth(problem) => problem.code(),
+            Self::Sign(problem) => problem.code(),
             Self::Warning(warning) => warning.code(),
         }
     }
@@ -437,6 +444,7 @@ impl Problem {
             SecretProblem::CODES,
             ChainProblem::CODES,
             AuthProblem::CODES,
+            SignProblem::CODES,
             Warning::CODES,
         ]
         .into_iter()

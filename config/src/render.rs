@@ -10,6 +10,8 @@ use crate::problem::{
 use crate::report::{Color, Finding, Report};
 use crate::units::{duration, size};
 
+mod sign;
+
 /// A problem in words.
 pub(crate) struct Words {
     /// What is wrong.
@@ -68,6 +70,7 @@ pub(crate) fn words(problem: &Problem) -> Words {
         Problem::Secret(problem) => secret(problem),
         Problem::Chain(problem) => chain(problem),
         Problem::Auth(problem) => auth(problem),
+        Problem::Sign(problem) => sign::problem(problem),
         Problem::Warning(warning) => self::warning(warning),
     };
     Words { message, remedy }
@@ -138,6 +141,7 @@ fn key(problem: &KeyProblem) -> (String, String) {
             match *key {
                 "url" => "Say where it is: `url = \"http://127.0.0.1:8081/{hook}\"`.".into(),
                 "token" => "Say what the caller has to know: `token = { env = \"NAME\" }`.".into(),
+                "secret" => "Say what calls are signed with: `secret = { env = \"NAME\" }`.".into(),
                 _ => "Say who is asked: `chain = [\"name\"]`; or remove the table.".into(),
             },
         ),

@@ -9,6 +9,7 @@ mod listen;
 mod quantity;
 mod secret;
 mod server;
+mod sign;
 mod url;
 mod warnings;
 

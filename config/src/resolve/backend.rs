@@ -9,7 +9,7 @@ use koigate_core::texts;
 
 use super::listen::Listeners;
 use super::quantity::{self, PERMITS};
-use super::{Surroundings, headers, secret, url, word};
+use super::{Surroundings, headers, secret, sign, url, word};
 use crate::file::{self, Defaults, Status};
 use crate::place::Placed;
 use crate::problem::{KeyProblem, UrlProblem, ValueProblem, quotable};
@@ -99,7 +99,7 @@ pub(super) fn resolve(
             findings,
         ),
         when: Vec::new(),
-        sign: Vec::new(),
+        sign: sign::resolve(&name.value, own.sign.as_ref(), around, findings),
         always_finish: own
             .always_finish
             .as_ref()

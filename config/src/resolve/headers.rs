@@ -15,7 +15,7 @@ use crate::report::Findings;
 const MOST: usize = 8 * 1024;
 
 /// Headers that nobody may set, in lower case, and why.
-const OWNED: [(&[&str], &str); 5] = [
+const OWNED: [(&[&str], &str); 6] = [
     (
         &[
             "content-length",
@@ -35,6 +35,10 @@ const OWNED: [(&[&str], &str); 5] = [
     (
         &["x-koigate-hook", "x-request-id", "idempotency-key", "traceparent"],
         "the gateway sends its own with every call",
+    ),
+    (
+        &["webhook-id", "webhook-timestamp", "webhook-signature"],
+        "it belongs to a signature, which `sign` makes",
     ),
 ];
 

@@ -10,7 +10,7 @@ use koigate_core::plan::{
     Admin, Backend, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, RejectRule, Scheme, Server,
     StatusSet, Target,
 };
-use koigate_core::secret::Secret;
+use koigate_core::secret::{Secret, SigningKey};
 use koigate_core::texts;
 
 fn loaded(text: &str) -> Loaded {
@@ -211,6 +211,33 @@ fn tokens_of_the_operator() {
             let found: Vec<&str> = tokens.iter().map(Secret::expose).collect();
             assert_eq!(found, expected, "{text}");
         }
+    }
+}
+
+#[test]
+fn keys_of_a_signature() {
+    const ONE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const TWO: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    for (secret, expected) in [
+        (format!("\"{ONE}\""), vec![ONE]),
+        ("{ env = \"KEY\" }".to_owned(), vec![TWO]),
+        ("{ file = \"key\" }".to_owned(), vec![ONE]),
+        (format!("[\"{TWO}\", {{ file = \"key\" }}]"), vec![TWO, ONE]),
+        ("[{ file = \"key\" }]".to_owned(), vec![ONE]),
+    ] {
+        let sources = Fixed::default()
+            .variable("KEY", TWO)
+            .file("conf/key", format!("{ONE}\n"));
+        let text = format!(
+            "[backends.b]\nurl = \"http://127.0.0.1/\"\nsign = {{ secret = {secret} }}\n[hooks.x]\nchain = [\"b\"]"
+        );
+        let plan = parse(&text, "conf/koigate.toml", &sources).unwrap().plan;
+        let expected = expected
+            .into_iter()
+            .map(|key| SigningKey::parse(&Secret::new(key)));
+        let expected: Vec<SigningKey> = expected.map(Option::unwrap).collect();
+        assert_eq!(plan.backends[0].sign, expected, "{text}");
+        assert!(describe(&plan).contains("signed"));
     }
 }
 

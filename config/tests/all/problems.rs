@@ -24,6 +24,7 @@ fn found(text: &str) -> Vec<String> {
         .variable("EMPTY", "")
         .variable("TWO_LINES", "a\nb")
         .file("/etc/koigate/secret", "canary\n")
+        .file("/etc/koigate/signing", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
         .file("/etc/koigate/newline", "\r\n")
         .file("/etc/koigate/latin1", b"caf\xe9")
         .file("/etc/koigate/huge", vec![b'x'; 70_000]);
@@ -183,6 +184,24 @@ const CASES: &[(&str, &[&str])] = &[
     ("headers.A = { file = \"newline\" }", &["KG065 6:22"]),
     ("headers.A = { file = \"huge\" }", &["KG066 6:22"]),
     // Who may come in.
+    // Signatures.
+    ("sign = { secret = \"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\" }", &[]),
+    ("sign.secret = [\"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\", { file = \"signing\" }]", &[]),
+    ("sign = {}", &["KG013 6:8"]),
+    ("[backends.a.sign]", &["KG013 6:1"]),
+    ("sign = { secrets = \"x\" }", &["KG010 6:10"]),
+    ("sign = \"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"", &["KG011 6:8"]),
+    ("sign = { secret = 5 }", &["KG011 6:19"]),
+    ("sign = { secret = { env = \"MISSING\" } }", &["KG062 6:27"]),
+    ("sign = { secret = { env = \"TOKEN\" } }", &["KG084 6:19"]),
+    ("sign = { secret = \"\" }", &["KG084 6:19"]),
+    ("sign = { secret = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\" }", &["KG084 6:19"]),
+    ("sign = { secret = \"whsec_AAAA\" }", &["KG084 6:19"]),
+    ("sign = { secret = [] }", &["KG085 6:19"]),
+    ("sign = { secret = [{ file = \"signing\" }, \"a\", { file = \"signing\" }] }", &["KG085 6:19", "KG084 6:42", "KG086 6:47"]),
+    ("[defaults]\nsign = { secret = \"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\" }", &["KG010 7:1"]),
+    ("headers = { Webhook-Id = \"x\", webhook-timestamp = \"1\", Webhook-Signature = \"v1,x\" }",
+        &["KG051 6:13", "KG051 6:31", "KG051 6:56"]),
     ("[admin]\nauth = { token = \"t\" }", &[]),
     ("[admin]\nauth = {}", &["KG013 7:8"]),
     ("[admin.auth]", &["KG013 6:1"]),

@@ -82,6 +82,8 @@ headers = { A = "canary", B = "Bearer canary" }
 url = "http://canary:canary@127.0.0.1:1/{hook}?token=canary"
 failure_statuses = [404]
 token = "canary"
+[backends.a.sign]
+secret = ["whsec_canary", { env = "TOKEN" }]
 [backends.a.headers]
 Authorization = "Bearer canary"
 C = """
