@@ -13,7 +13,7 @@ from support.processes import Processes, end_on_signals
 from support.report import Report
 
 # In this order; each is a module of topics/ whose `run(report, processes)` does it.
-TOPICS = ["examples", "answers", "chains", "restarts", "keepalive", "serialisers", "prometheus"]
+TOPICS = ["examples", "answers", "chains", "restarts", "keepalive", "serialisers", "prometheus", "signatures"]
 
 
 def run_topic(name, report, program):

@@ -17,6 +17,7 @@ COMMANDS = {
     "django": [sys.executable, FOLDER / "django_service.py", "runserver", "--noreload", "PORT"],
     "node": ["node", FOLDER / "node_http.js", "PORT"],
     "express": ["node", FOLDER / "express_service.js", "PORT"],
+    "signed": [sys.executable, FOLDER / "signed_service.py", "PORT"],
 }
 
 
