@@ -1,5 +1,7 @@
 //! The supervisor told to stop: over real sockets.
 
+use tokio::sync::Barrier;
+
 use super::*;
 
 #[tokio::test]
@@ -113,28 +115,43 @@ async fn signals_stop() {
 async fn no_accepted_hook_is_lost() {
     for _ in 0..20 {
         let house = House::open().await;
+        // What waits in the backlog has not been accepted, and goes with the listener.
+        let accepted = Arc::new(Barrier::new(17));
         let callers: Vec<_> = (0..16)
-            .map(|_| tokio::spawn(ask_until_told_to_stop(house.address)))
+            .map(|_| tokio::spawn(ask_until_told_to_stop(house.address, accepted.clone())))
             .collect();
+        accepted.wait().await;
         tokio::time::sleep(Duration::from_millis(20)).await;
+        let porch = house.porch.clone();
         assert_eq!(house.stop().await, Ended::Drained);
+        let mut answers = 0;
         for caller in callers {
-            caller.await.unwrap();
+            answers += caller.await.unwrap();
         }
+        assert_eq!(answers, porch.served());
     }
 }
 
-/// Asks on one connection until an answer says that it is the last. Each answer has to be whole.
-async fn ask_until_told_to_stop(address: SocketAddr) {
+/// Asks on one connection until an answer says that it is the last, or until the connection has ended because the
+/// next request was too late: how many answers there were, each of them whole. Once everybody has had the first, all
+/// go on.
+async fn ask_until_told_to_stop(address: SocketAddr, accepted: Arc<Barrier>) -> usize {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    loop {
-        stream.write_all(&request("/echo", "", "hook")).await.unwrap();
+    stream.write_all(&request("/echo", "", "hook")).await.unwrap();
+    assert_eq!(read_response(&mut stream).await, ok("hook"));
+    accepted.wait().await;
+    for answers in 1.. {
+        let sent = stream.write_all(&request("/echo", "", "hook")).await;
+        if sent.is_err() || !matches!(stream.peek(&mut [0]).await, Ok(1)) {
+            return answers;
+        }
         let response = read_response(&mut stream).await;
         if response == last("hook") {
-            return;
+            return answers + 1;
         }
         assert_eq!(response, ok("hook"));
     }
+    unreachable!("nobody counts so far")
 }
 
 #[tokio::test]
