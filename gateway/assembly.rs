@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::admin::AdminDoor;
+use crate::admin::status::Listening;
 use crate::live::{Configuration, Ground, Reloader, Trigger, watch};
 use crate::logging::Level;
 use crate::metrics::Metrics;
@@ -48,17 +49,17 @@ impl Gateway {
         );
         let metrics = Arc::new(Metrics::new()?);
         let connector = Connector::new(Trust::System)?;
-        let registry = metrics.registry.clone();
         let ground = Ground {
             connector,
             metrics: metrics.clone(),
         };
         let reloader = Arc::new(Reloader::start(configuration, ground));
         let mut supervisor = Supervisor::new();
-        let door = Arc::new(Hooks::new(reloader.cell(), metrics));
+        let door = Arc::new(Hooks::new(reloader.cell(), metrics.clone()));
         let hooks = supervisor.listen("hooks", &server.listen, door)?;
-        let operators = Arc::new(AdminDoor::new(registry, supervisor.phase()));
-        let admin = supervisor.listen_to_the_end("admin", &[admin.listen], operators)?;
+        let operators = Arc::new(AdminDoor::new(metrics, reloader.clone(), supervisor.phase()));
+        let admin = supervisor.listen_to_the_end("admin", &[admin.listen], operators.clone())?;
+        operators.show_listening(Listening::at(&hooks, &admin));
         Ok(Self {
             supervisor,
             hooks,

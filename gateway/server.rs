@@ -159,6 +159,19 @@ impl Default for Supervisor {
     }
 }
 
+// === impl Phase ===
+
+impl Phase {
+    /// One word, for `/readyz` and `/status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+        }
+    }
+}
+
 async fn drained(callers: &watch::Sender<bool>, stops: &mut Stops) -> Ended {
     tokio::select! {
         biased;

@@ -33,7 +33,7 @@ pub(crate) struct Gateway {
 #[derive(Default)]
 pub(crate) struct Setup {
     server: String,
-    admin: Option<SocketAddr>,
+    admin: String,
     log: String,
     defaults: String,
     tables: String,
@@ -64,6 +64,12 @@ impl Setup {
     /// Further keys of `[server]`: lines of TOML.
     pub(crate) fn server(mut self, lines: &str) -> Self {
         self.server += &format!("{lines}\n");
+        self
+    }
+
+    /// Further keys of `[admin]`.
+    pub(crate) fn operators(mut self, lines: &str) -> Self {
+        self.admin += &format!("{lines}\n");
         self
     }
 
@@ -152,11 +158,11 @@ impl Setup {
     /// Starts a program that logs too little to say where it listens, on two ports that were free just before.
     pub(crate) async fn starts_silently(mut self) -> Gateway {
         let free = || std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let server = self.server.clone();
+        let (server, operators) = (self.server.clone(), self.admin.clone());
         loop {
             let [hooks, admin] = [free(), free()].map(|listener| listener.local_addr().expect("an address"));
             self.server = format!("{server}listen = '{hooks}'\n");
-            self.admin = Some(admin);
+            self.admin = format!("{operators}listen = '{admin}'\n");
             let config = self.write();
             let (child, log) = spawn(&config, &self.environment);
             let mut gateway = Gateway {
@@ -189,23 +195,24 @@ impl Setup {
 
     /// The configuration as it is written.
     pub(crate) fn text(&self) -> String {
-        let listen = if self.server.contains("listen") {
-            ""
-        } else {
-            "listen = \"127.0.0.1:0\"\n"
+        let listen = |lines: &str| {
+            if lines.contains("listen") {
+                ""
+            } else {
+                "listen = \"127.0.0.1:0\"\n"
+            }
         };
-        let admin = self
-            .admin
-            .map_or_else(|| "127.0.0.1:0".to_owned(), |address| address.to_string());
         let Self {
             server,
+            admin,
             log,
             defaults,
             tables,
             ..
         } = self;
+        let (hooks, operators) = (listen(server), listen(admin));
         format!(
-            "[server]\n{listen}{server}[admin]\nlisten = \"{admin}\"\n[log]\n{log}[defaults]\n{defaults}{tables}"
+            "[server]\n{hooks}{server}[admin]\n{operators}{admin}[log]\n{log}[defaults]\n{defaults}{tables}"
         )
     }
 
@@ -250,6 +257,13 @@ impl Gateway {
             self.admin
         );
         wire.write(request).await.expect("the admin side reads");
+        wire.answered().await
+    }
+
+    /// Sends these bytes to the admin address, on a connection of their own, and reads the answer.
+    pub(crate) async fn tells(&self, bytes: impl AsRef<[u8]>) -> Response {
+        let mut wire = Wire::connect(self.admin).await;
+        wire.write(bytes).await.expect("the admin side reads");
         wire.answered().await
     }
 

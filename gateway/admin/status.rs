@@ -1,0 +1,219 @@
+//! What `/status` shows: one JSON object. The field names are a contract; who reads it passes over what is new.
+//!
+//! `koigate status` reads it back with these same types.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use koigate_config::{Finding, Report};
+use koigate_core::plan::{Chain, Plan};
+use serde::{Deserialize, Serialize};
+
+use crate::live::{LastReload, LiveBackend, Standing};
+
+/// A running gateway, as it is now. No secret is in it, and of a URL's query only the names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// The release that runs: `0.1.0`.
+    pub version: String,
+    /// The revision it was built from, where the build was told.
+    pub revision: Option<String>,
+    /// `starting`, `ready`, or `draining` once it was told to stop.
+    pub phase: String,
+    /// When it started. All times are in UTC, as RFC 3339 has them.
+    pub started_at: Timestamp,
+    /// How long it has been running, in whole seconds. Setting the clock doesn't change it.
+    pub uptime_seconds: u64,
+    /// The configuration it runs on.
+    pub configuration: Configuration,
+    /// Hooks being answered now.
+    pub hooks_in_flight: i64,
+    /// Where it listens.
+    pub listening: Listening,
+    /// What each configured kind of hook runs: stages, and in each the names of its backends, in configured order.
+    pub hooks: BTreeMap<String, Vec<Vec<String>>>,
+    /// Every backend, in configured order.
+    pub backends: Vec<Backend>,
+}
+
+/// The configuration that runs, and how the last try to read another went.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Configuration {
+    /// The file, from the root: who asks may be in another folder.
+    pub path: String,
+    /// 1 at the start, and one more with each reload that changed something.
+    pub generation: u64,
+    /// The SHA-256 of the file as it was read, in hex, as `sha256sum` prints it.
+    pub hash: String,
+    /// When it was read.
+    pub loaded_at: Timestamp,
+    /// Keys whose configured values wait for a restart: `server.listen`.
+    pub needs_restart: Vec<String>,
+    /// The last try to read another; null where there was none.
+    pub last_reload: Option<Reload>,
+}
+
+/// One try to read another configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Reload {
+    /// When it ended.
+    pub at: Timestamp,
+    /// What asked for it: `watch` (a file has changed), `signal` (SIGHUP) or `request` (`POST /reload`).
+    pub trigger: String,
+    /// Whether it could be used. If not, the one before it still runs.
+    pub ok: bool,
+    /// What it changed, in words; empty where nothing has changed.
+    pub changes: Vec<String>,
+    /// Everything that was wrong with it.
+    pub errors: Vec<Problem>,
+}
+
+/// Something that was found in a configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Problem {
+    /// Its code: `KG010`.
+    pub code: String,
+    /// Where: `koigate.toml:14:1` (line and column, from 1), or the file alone.
+    pub place: String,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to do about it, in one line.
+    pub remedy: String,
+}
+
+/// Addresses, with the ports that 0 became.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Listening {
+    /// Where hooks are accepted.
+    pub hooks: Vec<String>,
+    /// Where this is asked for.
+    pub admin: Vec<String>,
+}
+
+/// One backend of the running configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Backend {
+    /// Its name.
+    pub name: String,
+    /// Its URL; each value of the query is masked.
+    pub url: String,
+    /// Calls that are running now, those of an earlier configuration too.
+    pub in_flight: usize,
+    /// The most calls at once.
+    pub max_in_flight: usize,
+    /// Connections that are kept for the next calls.
+    pub idle_connections: usize,
+}
+
+// === impl Configuration ===
+
+impl From<Standing> for Configuration {
+    fn from(standing: Standing) -> Self {
+        Self {
+            path: absolute(standing.path).display().to_string(),
+            generation: standing.generation,
+            hash: standing.hash,
+            loaded_at: time(standing.loaded_at),
+            needs_restart: standing.needs_restart.iter().map(ToString::to_string).collect(),
+            last_reload: standing.last_reload.map(Reload::from),
+        }
+    }
+}
+
+// === impl Reload ===
+
+impl From<LastReload> for Reload {
+    fn from(last: LastReload) -> Self {
+        let ok = last.result.is_ok();
+        let (changes, errors) = match last.result {
+            Ok(changes) => (changes, Vec::new()),
+            Err(report) => (Vec::new(), problems(&report)),
+        };
+        Self {
+            at: time(last.at),
+            trigger: last.trigger.as_str().to_owned(),
+            ok,
+            changes,
+            errors,
+        }
+    }
+}
+
+// === impl Listening ===
+
+impl Listening {
+    /// At these addresses.
+    pub fn at(hooks: &[SocketAddr], admin: &[SocketAddr]) -> Self {
+        let spell = |addresses: &[SocketAddr]| addresses.iter().map(ToString::to_string).collect();
+        Self {
+            hooks: spell(hooks),
+            admin: spell(admin),
+        }
+    }
+}
+
+// === impl Backend ===
+
+impl From<&LiveBackend> for Backend {
+    fn from(live: &LiveBackend) -> Self {
+        let backend = &live.backend;
+        Self {
+            name: backend.name.to_string(),
+            url: koigate_config::url(&backend.target),
+            in_flight: live.in_flight(),
+            max_in_flight: backend.max_in_flight,
+            idle_connections: live.upstream.idle(),
+        }
+    }
+}
+
+// === helpers ===
+
+/// Everything that was found, each with its place.
+pub(super) fn problems(report: &Report) -> Vec<Problem> {
+    let findings = report.findings().iter();
+    findings.map(|finding| problem(report.name(), finding)).collect()
+}
+
+fn problem(file: &str, finding: &Finding) -> Problem {
+    let place = finding.place().map_or_else(
+        || file.to_owned(),
+        |place| format!("{file}:{}:{}", place.line, place.column),
+    );
+    Problem {
+        code: finding.code().to_owned(),
+        place,
+        message: finding.message(),
+        remedy: finding.remedy(),
+    }
+}
+
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+/// The chains of a plan by their backends' names.
+pub(super) fn hooks(plan: &Plan) -> BTreeMap<String, Vec<Vec<String>>> {
+    let chains = plan.chains.iter();
+    chains
+        .map(|(name, chain)| (name.to_string(), stages(plan, chain)))
+        .collect()
+}
+
+fn stages(plan: &Plan, chain: &Chain) -> Vec<Vec<String>> {
+    let name = |id: &_| plan.backend(*id).map(|backend| backend.name.to_string());
+    let stages = chain.stages.iter();
+    stages
+        .map(|stage| stage.backends.iter().filter_map(name).collect())
+        .collect()
+}
+
+/// To the millisecond. A clock may be set to anything; what no calendar has is shown as the epoch.
+pub(super) fn time(time: SystemTime) -> Timestamp {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let milliseconds = i64::try_from(since.as_millis()).unwrap_or_default();
+    Timestamp::from_millisecond(milliseconds).unwrap_or_default()
+}
