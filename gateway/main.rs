@@ -14,6 +14,10 @@ fn main() -> ExitCode {
         Command::Check(args) => cli::check::check(&args),
         Command::Mock(args) => cli::mock::run(args),
         Command::Demo(args) => cli::demo::run(&args),
+        Command::Reload(args) => cli::reload::reload(args),
+        Command::Status(args) => cli::status::status(args),
+        Command::Schema => cli::schema::schema(),
+        Command::Completions(args) => cli::completions::completions(&args),
     };
     let Err(error) = done else {
         return ExitCode::SUCCESS;

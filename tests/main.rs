@@ -22,6 +22,7 @@ mod limits;
 mod logs;
 mod metrics;
 mod oddities;
+mod operator;
 mod reload;
 mod requests;
 mod signing;

@@ -10,8 +10,10 @@ use std::time::Duration;
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use super::mock::behaviour::Behaviour;
+use super::operator::Address;
 
 /// One URL in, every callback service asked, one answer out: a gateway between koipy and its callback services.
 #[derive(Debug, Parser)]
@@ -45,6 +47,23 @@ pub(crate) enum Command {
     /// hooks through it as koipy does, shows what each service said and what the bot would do with the answer,
     /// and then stays up until Ctrl-C. Only 127.0.0.1 is listened on, and nothing leaves this machine.
     Demo(DemoArgs),
+    /// Have a running gateway read its configuration again, and print what that changed
+    ///
+    /// Exit status 0 if the new configuration runs now, 1 if it can't be used (every problem is printed, and the
+    /// gateway goes on with the one it has) or if no gateway answers. A gateway also reads it by itself when the
+    /// file changes; this shows at once what came of it.
+    #[command(after_long_help = WHERE)]
+    Reload(OperatorArgs),
+    /// Show what a running gateway runs, and how
+    ///
+    /// Its configuration and the last reload, the chains, and of every backend the calls in flight and the
+    /// connections kept.
+    #[command(after_long_help = WHERE)]
+    Status(StatusArgs),
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
+    /// Print what makes a shell complete this program's commands and options
+    Completions(CompletionsArgs),
 }
 
 /// What `run` is told.
@@ -91,6 +110,42 @@ pub(crate) struct DemoArgs {
     pub(crate) once: bool,
 }
 
+/// Which running gateway is meant.
+#[derive(Debug, Args)]
+pub(crate) struct OperatorArgs {
+    /// The gateway's configuration, which names its admin address and token [default: as for `run`]
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        env = "KOIGATE_CONFIG",
+        hide_env_values = true
+    )]
+    pub(crate) config: Option<PathBuf>,
+    /// The gateway's admin address instead, as http://host:port
+    #[arg(long, value_name = "URL")]
+    pub(crate) admin: Option<Address>,
+}
+
+/// What `status` is told.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Which gateway.
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
+    /// Print the JSON as it came
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `completions` is told.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// For which shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -120,6 +175,13 @@ Examples:
   koigate mock --reply 'reject:你已被加入黑名单'
   koigate mock --listen 127.0.0.1:8082 --reply 'column:倍率=1.5'
   koigate mock --listen 127.0.0.1:8083 --reply picture --delay 800ms";
+
+const WHERE: &str = "\
+Which gateway:
+  Its address and its token are those of [admin] in the configuration, whatever
+  else is wrong with the file. --admin goes before the address; a token from a
+  file is then sent only if the file was named too. The variable
+  KOIGATE_ADMIN_TOKEN goes before the token.";
 
 /// The longest wait: what is longer is a `hang`.
 const LONGEST_DELAY: Duration = Duration::from_secs(3600);
@@ -223,6 +285,22 @@ mod tests {
             Err(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
         );
         check("koigate --version", Err(ErrorKind::DisplayVersion));
-        check("koigate reload", Err(ErrorKind::InvalidSubcommand));
+        check("koigate reload", Ok(()));
+        check(
+            "koigate reload --config a.toml --admin http://127.0.0.1:1",
+            Ok(()),
+        );
+        check("koigate reload --json", Err(ErrorKind::UnknownArgument));
+        check("koigate reload a.toml", Err(ErrorKind::UnknownArgument));
+        check("koigate status --json", Ok(()));
+        check(
+            "koigate status --admin 127.0.0.1:1",
+            Err(ErrorKind::ValueValidation),
+        );
+        check("koigate schema", Ok(()));
+        check("koigate completions fish", Ok(()));
+        check("koigate completions", Err(ErrorKind::MissingRequiredArgument));
+        check("koigate completions csh", Err(ErrorKind::InvalidValue));
+        check("koigate traces", Err(ErrorKind::InvalidSubcommand));
     }
 }

@@ -7,6 +7,7 @@ use koigate::assembly::StartError;
 use koigate::server::BindError;
 
 use super::demo::BotError;
+use super::operator::OperatorError;
 
 /// Why a command ends with exit status 1.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,12 @@ pub(crate) enum CommandError {
     /// Nobody reads standard output any more.
     #[error("can't write to standard output")]
     Print(#[from] io::Error),
+    /// A running gateway can't be asked, or gives no usable answer.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    /// A running gateway can't use its new configuration; its problems have been printed.
+    #[error("the configuration can't be used: the gateway goes on with the one it has")]
+    NotReloaded,
     /// The demo's bot got no answer.
     #[error(transparent)]
     Bot(#[from] BotError),

@@ -2,10 +2,15 @@
 
 pub(crate) mod args;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod error;
 pub(crate) mod mock;
+pub(crate) mod operator;
+pub(crate) mod reload;
 pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod status;
 
 use std::path::Path;
 
@@ -35,7 +40,8 @@ pub(crate) fn read(path: &Path) -> Result<Configuration, CommandError> {
     Configuration::read(path).map_err(|report| unusable(path, &report))
 }
 
-fn unusable(path: &Path, report: &Report) -> CommandError {
+/// Prints every problem of a configuration, for the failure that it is.
+pub(crate) fn unusable(path: &Path, report: &Report) -> CommandError {
     print(report);
     CommandError::Unusable {
         path: path.to_owned(),

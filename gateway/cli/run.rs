@@ -33,7 +33,10 @@ pub(crate) fn run(args: RunArgs) -> Result<(), CommandError> {
 const PLACES: [&str; 2] = ["koigate.toml", "/etc/koigate/koigate.toml"];
 
 /// The configuration's path: the one that was named, be it there or not, or the first of [`PLACES`] that is.
-fn locate(named: Option<PathBuf>, is_there: impl Fn(&Path) -> bool) -> Result<PathBuf, CommandError> {
+pub(crate) fn locate(
+    named: Option<PathBuf>,
+    is_there: impl Fn(&Path) -> bool,
+) -> Result<PathBuf, CommandError> {
     if let Some(named) = named {
         return Ok(named);
     }

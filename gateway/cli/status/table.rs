@@ -1,0 +1,254 @@
+//! A status as a table, within 80 columns wherever words can be broken.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+use koigate::admin::status::{Backend, Configuration, Reload, Status};
+use unicode_width::UnicodeWidthChar;
+
+use super::super::operator::visible;
+
+/// The width of the whole.
+const COLUMNS: usize = 80;
+/// The width of the names on the left.
+const LABEL: usize = 15;
+/// As many digits of a hash as tell two files apart.
+const DIGITS: usize = 12;
+
+const TITLE: Style = Style::new().bold();
+const NAME: Style = AnsiColor::Cyan.on_default();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const ODD: Style = AnsiColor::Yellow.on_default();
+const PLAIN: Style = Style::new();
+
+/// Writes all of it. `now` is what ages are counted to.
+pub(super) fn write(out: &mut impl Write, status: &Status, now: Timestamp) -> io::Result<()> {
+    heading(out, status)?;
+    let in_flight = status.hooks_in_flight;
+    let hooks = format!("{} ({in_flight} in flight)", urls(&status.listening.hooks));
+    entry(out, "hooks", PLAIN, &hooks)?;
+    entry(out, "admin", PLAIN, &urls(&status.listening.admin))?;
+    configuration(out, &status.configuration, now)?;
+    chains(out, status)?;
+    backends(out, &status.backends)
+}
+
+fn heading(out: &mut impl Write, status: &Status) -> io::Result<()> {
+    let revision = status.revision.as_ref().map(|revision| format!(" ({revision})"));
+    let version = format!("koigate {}{}", status.version, revision.unwrap_or_default());
+    let style = if status.phase == "ready" { GOOD } else { ODD };
+    let (version, phase) = (visible(&version), visible(&status.phase));
+    let up = age(Duration::from_secs(status.uptime_seconds));
+    writeln!(
+        out,
+        "{TITLE}{version}{TITLE:#}  {style}{phase}{style:#}, up {up}, since {}\n",
+        moment(status.started_at)
+    )
+}
+
+fn configuration(out: &mut impl Write, configuration: &Configuration, now: Timestamp) -> io::Result<()> {
+    entry(out, "configuration", PLAIN, &configuration.path)?;
+    let digits: String = configuration.hash.chars().take(DIGITS).collect();
+    let (generation, read) = (configuration.generation, when(configuration.loaded_at, now));
+    entry(
+        out,
+        "",
+        PLAIN,
+        &format!("generation {generation}, SHA-256 {digits}…"),
+    )?;
+    entry(out, "", PLAIN, &format!("read {read}"))?;
+    match &configuration.last_reload {
+        Some(reload) => last_reload(out, reload, now)?,
+        None => entry(out, "last reload", PLAIN, "none since the start")?,
+    }
+    if !configuration.needs_restart.is_empty() {
+        entry(out, "needs restart", ODD, &configuration.needs_restart.join(", "))?;
+    }
+    Ok(())
+}
+
+fn last_reload(out: &mut impl Write, reload: &Reload, now: Timestamp) -> io::Result<()> {
+    let by = match reload.trigger.as_str() {
+        "watch" => "a changed file",
+        "signal" => "SIGHUP",
+        "request" => "request",
+        other => other,
+    };
+    let asked = format!("{}, by {by}", when(reload.at, now));
+    if !reload.ok {
+        entry(out, "last reload", BAD, &format!("failed {asked}"))?;
+        for problem in &reload.errors {
+            entry(out, "", PLAIN, &format!("{} {}", problem.place, problem.code))?;
+            entry(out, "", BAD, &format!("  {}", problem.message))?;
+            entry(out, "", PLAIN, &format!("  {}", problem.remedy))?;
+        }
+        return Ok(());
+    }
+    entry(out, "last reload", GOOD, &format!("good {asked}"))?;
+    if reload.changes.is_empty() {
+        entry(out, "", PLAIN, "nothing has changed")?;
+    }
+    for change in &reload.changes {
+        entry(out, "", PLAIN, change)?;
+    }
+    Ok(())
+}
+
+fn chains(out: &mut impl Write, status: &Status) -> io::Result<()> {
+    if status.hooks.is_empty() {
+        return Ok(());
+    }
+    let width = column("HOOK", status.hooks.keys().map(String::as_str));
+    writeln!(out, "\n{TITLE}{:<width$}  CHAIN{TITLE:#}", "HOOK")?;
+    for (hook, stages) in &status.hooks {
+        let stages: Vec<String> = stages.iter().map(|stage| stage.join(" + ")).collect();
+        let chain = stages.join(", then ");
+        let hook = visible(hook);
+        let mut label = hook.as_str();
+        for line in wrapped(&chain, COLUMNS.saturating_sub(width + 2)) {
+            writeln!(out, "{NAME}{label:<width$}{NAME:#}  {line}")?;
+            label = "";
+        }
+    }
+    Ok(())
+}
+
+fn backends(out: &mut impl Write, backends: &[Backend]) -> io::Result<()> {
+    if backends.is_empty() {
+        return Ok(());
+    }
+    let name = column("BACKEND", backends.iter().map(|backend| backend.name.as_str()));
+    let used: Vec<String> = backends
+        .iter()
+        .map(|backend| format!("{} of {}", backend.in_flight, backend.max_in_flight))
+        .collect();
+    let calls = column("IN FLIGHT", used.iter().map(String::as_str));
+    writeln!(
+        out,
+        "\n{TITLE}{:<name$}  {:>calls$}  KEPT  URL{TITLE:#}",
+        "BACKEND", "IN FLIGHT"
+    )?;
+    for (backend, used) in backends.iter().zip(&used) {
+        let (shown, kept) = (visible(&backend.name), backend.idle_connections);
+        let style = if backend.in_flight >= backend.max_in_flight {
+            BAD
+        } else {
+            PLAIN
+        };
+        let room = COLUMNS.saturating_sub(name + calls + 10);
+        let url = cut(&visible(&backend.url), room);
+        writeln!(
+            out,
+            "{NAME}{shown:<name$}{NAME:#}  {style}{used:>calls$}{style:#}  {kept:>4}  {url}"
+        )?;
+    }
+    Ok(())
+}
+
+/// One line of the upper part, and as many below it as it needs.
+fn entry(out: &mut impl Write, label: &str, style: Style, text: &str) -> io::Result<()> {
+    let indent = text.len() - text.trim_start_matches(' ').len();
+    let mut label = label;
+    for line in wrapped(text, COLUMNS - LABEL - indent) {
+        writeln!(out, "{label:<LABEL$}{:indent$}{style}{line}{style:#}", "")?;
+        label = "";
+    }
+    Ok(())
+}
+
+// === words ===
+
+fn urls(addresses: &[String]) -> String {
+    let urls: Vec<String> = addresses
+        .iter()
+        .map(|address| format!("http://{address}"))
+        .collect();
+    urls.join(", ")
+}
+
+/// A time of the day, in UTC to the second.
+fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A moment, and how long ago it was; where this machine's clock has not come so far, the moment alone.
+fn when(time: Timestamp, now: Timestamp) -> String {
+    match Duration::try_from(now.duration_since(time)) {
+        Ok(passed) => format!("{} ago ({})", age(passed), moment(time)),
+        Err(_) => moment(time),
+    }
+}
+
+/// A duration in its two largest units: `3d 4h`, `12m 0s`, `7s`.
+fn age(duration: Duration) -> String {
+    const UNITS: [(u64, &str, u64, &str); 3] = [
+        (86_400, "d", 3_600, "h"),
+        (3_600, "h", 60, "m"),
+        (60, "m", 1, "s"),
+    ];
+    let seconds = duration.as_secs();
+    let units = UNITS.iter().find(|(unit, ..)| seconds >= *unit);
+    units.map_or_else(
+        || format!("{seconds}s"),
+        |(large, name, small, smaller)| {
+            format!("{}{name} {}{smaller}", seconds / large, seconds % large / small)
+        },
+    )
+}
+
+// === widths ===
+
+/// The width of a column of names and of its heading.
+fn column<'a>(heading: &str, cells: impl Iterator<Item = &'a str>) -> usize {
+    cells.map(width).fold(heading.len(), usize::max)
+}
+
+/// How many columns of a terminal a text takes: two for a Chinese character.
+fn width(text: &str) -> usize {
+    text.chars().map(|c| c.width().unwrap_or(1)).sum()
+}
+
+/// Lines of at most this width, broken between words, and within a word that is wider by itself.
+fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in visible(text).split_whitespace() {
+        let is_first = line.is_empty();
+        if !is_first && width(&line) + 1 + width(word) > room {
+            lines.push(std::mem::take(&mut line));
+        } else if !is_first {
+            line.push(' ');
+        }
+        for c in word.chars() {
+            if width(&line) + c.width().unwrap_or(1) > room {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push(c);
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+/// The text, or as much of its beginning as leaves room for the mark that there is more.
+fn cut(text: &str, room: usize) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let mut left = room.saturating_sub(1);
+    let fits = |c: &char| {
+        let wide = c.width().unwrap_or(1);
+        let fits = wide <= left;
+        left = left.saturating_sub(wide);
+        fits
+    };
+    let mut begin: String = text.chars().take_while(fits).collect();
+    begin.push('…');
+    begin
+}
+
+#[cfg(test)]
+mod tests;
