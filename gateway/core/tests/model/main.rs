@@ -8,18 +8,23 @@
     reason = "what goes wrong here should fail the test"
 )]
 
+mod guards;
 mod model;
 mod tape;
 mod tree;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use koigate_core::json::Document;
 use koigate_core::json::diff::{Diff, Echoes, diff};
 use koigate_core::merge::{self, Merged};
 use koigate_core::plan::OnConflict;
+use koigate_core::view::{Base, Compared, View};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::guards::{Rules, see};
 use crate::tape::{Hand, Tape};
 use crate::tree::{Json, Node};
 
@@ -159,6 +164,76 @@ fn same(expected: &Node, written: &Node, at: &str) -> Result<(), String> {
     alike.then_some(()).ok_or_else(|| at.to_owned())
 }
 
+/// What one guarded backend does to a document.
+#[derive(Debug, Clone)]
+struct Visit {
+    base: String,
+    rules: Rules,
+    reply: String,
+}
+
+impl Visit {
+    fn record(base: &[u8], reply: &[u8]) -> Self {
+        let mut tape = Tape::new(base);
+        let hand = tape.hand();
+        let base = hand.write(&tape.base());
+        let tree = tree::parse(base.as_bytes()).unwrap();
+        let mut tape = Tape::new(reply);
+        let rules = Rules::next(&mut tape, &tree);
+        let seen = see(&tree, &rules);
+        // Now and then it answers as if it had seen everything.
+        let answered = if tape.die(6) == 1 { &tree } else { &seen.node };
+        let reply = tape.reply(answered);
+        let reply = tape.hand().write(&reply);
+        Self { base, rules, reply }
+    }
+
+    /// What the model says against what is sent, what is edited and what is denied.
+    fn check(&self) -> Result<(), String> {
+        let (guards, tree) = (self.rules.guards(), tree::parse(self.base.as_bytes()).unwrap());
+        let base = Arc::new(Base::new(bytes(&self.base)));
+        let view = View::new(&base, &guards).ok_or("the base parses")?;
+        let seen = see(&tree, &self.rules);
+        let sent = tree::parse(view.bytes()).ok_or("what is sent is not JSON")?;
+        same(&seen.node, &sent, "").map_err(|at| format!("sent at {at}: {:?}", view.bytes()))?;
+
+        let compared = view
+            .compare(bytes(&self.reply), &guards)
+            .map_err(|error| error.to_string())?;
+        let Compared::Edits { edits, denied, .. } = compared else {
+            return Err("the base parses".to_owned());
+        };
+        let reply = tree::parse(self.reply.as_bytes()).unwrap();
+        let of_reply = model::of_reply(&seen.node, &reply);
+        let (allowed, over) = guards::allowed(&tree, &seen, of_reply, &self.rules);
+        if (denied.count == 0) != (over == 0)
+            || denied.count > over
+            || denied.places.len() != denied.count.min(32)
+        {
+            return Err(format!("{denied:?}, expected {over}"));
+        }
+        let document = base.document().unwrap();
+        let merged = merge::merge(document, &[&edits], OnConflict::Last).document;
+        let merged = merged.as_ref().unwrap_or(document);
+        let expected = model::merge(&tree, vec![allowed], OnConflict::Last).document;
+        let written = tree::parse(merged.bytes()).ok_or("the answer is not JSON")?;
+        same(&expected, &written, "").map_err(|at| format!("answer at {at}: {:?}", merged.bytes()))
+    }
+
+    /// What comes back as it was sent, however it is spelled, is no edit.
+    fn check_echo(&self, hand: &[u8]) -> Result<(), String> {
+        let guards = self.rules.guards();
+        let base = Arc::new(Base::new(bytes(&self.base)));
+        let view = View::new(&base, &guards).ok_or("the base parses")?;
+        let sent = tree::parse(view.bytes()).ok_or("what is sent is not JSON")?;
+        let echo = Tape::new(hand).hand().write(&sent);
+        match view.compare(bytes(&echo), &guards) {
+            Ok(Compared::Edits { edits, denied, .. }) if edits.is_empty() && denied.count == 0 => Ok(()),
+            other => Err(format!("{echo} gave {other:?}")),
+        }
+    }
+}
+
 /// A base, and the tapes of its replies.
 fn tapes(most: usize) -> impl Strategy<Value = Vec<Vec<u8>>> {
     vec(vec(any::<u8>(), 0..160), 1..=most)
@@ -173,6 +248,25 @@ fn rule() -> impl Strategy<Value = OnConflict> {
 }
 
 proptest! {
+    #[test]
+    fn a_guarded_backend_sees_and_edits_what_the_model_says(
+        base in vec(any::<u8>(), 0..300),
+        reply in vec(any::<u8>(), 0..200),
+    ) {
+        let visit = Visit::record(&base, &reply);
+        visit.check().map_err(|error| TestCaseError::fail(format!("{error}\n{visit:?}")))?;
+    }
+
+    #[test]
+    fn an_echo_of_what_was_sent_is_no_edit(
+        base in vec(any::<u8>(), 0..300),
+        reply in vec(any::<u8>(), 0..100),
+        hand in vec(any::<u8>(), 0..8),
+    ) {
+        let visit = Visit::record(&base, &reply);
+        visit.check_echo(&hand).map_err(|error| TestCaseError::fail(format!("{error}\n{visit:?}")))?;
+    }
+
     #[test]
     fn a_stage_is_merged_as_the_model_says(stage in stage(), rule in rule()) {
         let document = Document::parse(bytes(&stage.base)).unwrap();

@@ -24,8 +24,8 @@ pub(crate) enum What {
 
 #[derive(Debug, Clone)]
 pub(crate) struct New {
-    key: Vec<u32>,
-    value: Node,
+    pub key: Vec<u32>,
+    pub value: Node,
     /// What backends of a stage that mean the same new key have in common.
     name: Vec<u32>,
 }
@@ -106,7 +106,7 @@ fn last_of_each(members: &[Member]) -> Vec<&Member> {
 // === Edits of one reply ===
 
 /// Where in the document a value is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Place {
     keys: Keys,
     absent: Absent,
@@ -131,7 +131,7 @@ impl Place {
         absent: Absent::Unedited,
     };
 
-    fn member(self, key: &[u32]) -> Self {
+    pub(crate) fn member(self, key: &[u32]) -> Self {
         let result = "result".chars().map(u32::from);
         let keys = match self.keys {
             Keys::Root if result.eq(key.iter().copied()) => Keys::Columns,
@@ -141,7 +141,7 @@ impl Place {
         Self { keys, ..self }
     }
 
-    fn below_element(self) -> Self {
+    pub(crate) fn below_element(self) -> Self {
         let keys = match self.keys {
             Keys::Root => Keys::Ours,
             below => below,
@@ -183,7 +183,7 @@ fn edits(base: &Node, reply: &Node, place: Place) -> Vec<Edit> {
 
 /// What keys have in common that may stand for each other: koipy reads `-` and `_` as one, and a serialiser
 /// may be unable to spell half of a surrogate pair.
-fn name(key: &[u32], place: Place) -> Vec<u32> {
+pub(crate) fn name(key: &[u32], place: Place) -> Vec<u32> {
     let letter = |&c: &u32| match c {
         0x5f if place.keys != Keys::Columns => 0x2d,
         0xd800..0xe000 => 0xfffd,

@@ -71,7 +71,7 @@ impl<'a> Tape<'a> {
     }
 
     /// Less than `below`; zero when the tape has run out.
-    fn die(&mut self, below: usize) -> usize {
+    pub(crate) fn die(&mut self, below: usize) -> usize {
         let Some((&byte, rest)) = self.rest.split_first() else {
             return 0;
         };
@@ -79,7 +79,7 @@ impl<'a> Tape<'a> {
         usize::from(byte) % below
     }
 
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.die(of.len())]
     }
 
