@@ -18,6 +18,7 @@ mod commands;
 mod docs;
 mod edges;
 mod faults;
+mod guards;
 mod limits;
 mod logs;
 mod metrics;

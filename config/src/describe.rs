@@ -3,9 +3,11 @@
 
 use std::fmt::{self, Write};
 
+use koigate_core::guards::{Guards, Keys, Power, Sight};
 use koigate_core::plan::{
     Backend, Chain, Images, OnConflict, OnFailure, Plan, RejectRule, Scheme, Stage, Target,
 };
+use koigate_core::pointer::Pointer;
 
 use crate::units::{duration, size};
 
@@ -46,6 +48,9 @@ fn write_stage(out: &mut String, plan: &Plan, number: usize, stage: &Stage) -> f
     for backend in stage.backends.iter().filter_map(|id| plan.backend(*id)) {
         writeln!(out, "  {number:<3} {}", line(backend, width(plan)))?;
         number.clear();
+        for line in guards(&backend.guards) {
+            writeln!(out, "      {:width$}  {line}", "", width = width(plan))?;
+        }
     }
     Ok(())
 }
@@ -82,6 +87,41 @@ fn line(backend: &Backend, width: usize) -> String {
         url(&backend.target),
         duration(backend.timeout)
     )
+}
+
+/// What a backend is kept from, a line each.
+fn guards(guards: &Guards) -> Vec<String> {
+    let mut lines = Vec::new();
+    match &guards.sight {
+        Sight::Whole => {}
+        Sight::Hide(places) => lines.push(format!("is not sent {}", listed(places))),
+        Sight::Show(places) if places.is_empty() => lines.push("is sent an empty document".into()),
+        Sight::Show(places) => lines.push(format!("is sent only {}", listed(places))),
+    }
+    match guards.keys {
+        Keys::AsIs => {}
+        Keys::Kebab => lines.push("is sent keys like from-user".into()),
+        Keys::Snake => lines.push("is sent keys like from_user".into()),
+    }
+    if !guards.may.are_all() {
+        let powers: Vec<&str> = guards.may.iter().map(Power::as_str).collect();
+        lines.push(match powers.as_slice() {
+            [] => "may answer nothing".into(),
+            powers => format!("may answer only {}", powers.join(", ")),
+        });
+    }
+    if let (Some(places), true) = (&guards.may_change, guards.may.allow(Power::Json)) {
+        lines.push(match places.as_slice() {
+            [] => "may change nothing".into(),
+            places => format!("may change only {}", listed(places)),
+        });
+    }
+    lines
+}
+
+fn listed(places: &[Pointer]) -> String {
+    let places: Vec<&str> = places.iter().map(Pointer::as_str).collect();
+    places.join(", ")
 }
 
 /// A backend's URL for people: without a user, and each value of the query masked.

@@ -136,6 +136,16 @@ pub(crate) struct Defaults {
     pub(crate) max_in_flight: Option<Placed<i64>>,
     /// As a backend's `always_finish`.
     pub(crate) always_finish: Option<Placed<bool>>,
+    /// As a backend's `hide`. A backend's own `hide` or `show` stands for it.
+    pub(crate) hide: Option<Placed<Vec<Placed<String>>>>,
+    /// As a backend's `show`. A backend's own `hide` or `show` stands for it.
+    pub(crate) show: Option<Placed<Vec<Placed<String>>>>,
+    /// As a backend's `keys`.
+    pub(crate) keys: Option<Placed<Word<Keys>>>,
+    /// As a backend's `may_change`.
+    pub(crate) may_change: Option<Placed<Vec<Placed<String>>>>,
+    /// As a backend's `may`.
+    pub(crate) may: Option<Placed<Vec<Placed<Word<Power>>>>>,
 }
 
 /// One callback service.
@@ -165,6 +175,21 @@ pub(crate) struct Backend {
     pub(crate) max_in_flight: Option<Placed<i64>>,
     /// Whether a call goes on to its own timeout although another backend has already rejected. Default: false.
     pub(crate) always_finish: Option<Placed<bool>>,
+    /// What it is not sent: JSON Pointers into the document, `*` for one segment, `-` and `_` in keys alike outside
+    /// `/result`. It can't edit what it isn't sent, nor an array that `*` reaches into, and the answer still has it.
+    /// A document that does not parse is not sent to it at all: that call fails. Default: `[]`.
+    pub(crate) hide: Option<Placed<Vec<Placed<String>>>>,
+    /// All that it is sent: JSON Pointers as in `hide`, one of the two. `[]` sends it an empty object. Default:
+    /// everything.
+    pub(crate) show: Option<Placed<Vec<Placed<String>>>>,
+    /// How it expects keys outside `/result` to be spelled in what it is sent. Default: `"as-is"`.
+    pub(crate) keys: Option<Placed<Word<Keys>>>,
+    /// The only places that it may edit: JSON Pointers as in `hide`. Edits elsewhere are dropped, counted and
+    /// logged. Default: everything.
+    pub(crate) may_change: Option<Placed<Vec<Placed<String>>>>,
+    /// What it may answer besides that the hook goes on; what else it answers is dropped, counted and logged, and a
+    /// reject that it may not give lets the hook go on. Default: all of them.
+    pub(crate) may: Option<Placed<Vec<Placed<Word<Power>>>>>,
     /// What its calls are signed with, so that it can tell them from anybody else's: Standard Webhooks' headers
     /// `webhook-id`, `webhook-timestamp` and `webhook-signature`. A secret belongs to one backend, so this is not
     /// inherited. Default: calls are not signed.
@@ -179,6 +204,28 @@ pub(crate) struct Sign {
     /// array of two, the old and the new while they are exchanged. Must be there.
     #[schemars(required)]
     pub(crate) secret: Option<Placed<Tokens>>,
+}
+
+/// How keys are spelled: `"as-is"` as the bot spells them, `"kebab"` as `from-user`, `"snake"` as `from_user`.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub(crate) enum Keys {
+    AsIs,
+    Kebab,
+    Snake,
+}
+
+/// One thing that a backend may answer.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum Power {
+    Reject,
+    Json,
+    Image,
+    Text,
+    File,
 }
 
 /// What a failure means for the hook: `"continue"` goes on without the backend, `"reject"` refuses with 502 and

@@ -12,7 +12,7 @@ use crate::place::{Span, line_start};
 
 /// Keys whose values can't be secrets, wherever they stand. On a broken line, where nobody knows what belongs to
 /// what, only their values are shown.
-const PLAIN: [&str; 19] = [
+const PLAIN: [&str; 24] = [
     "always_finish",
     "chain",
     "connect_timeout",
@@ -20,16 +20,21 @@ const PLAIN: [&str; 19] = [
     "failure_message",
     "failure_statuses",
     "format",
+    "hide",
     "images",
+    "keys",
     "level",
     "listen",
     "max_body",
     "max_in_flight",
     "max_reply",
+    "may",
+    "may_change",
     "on_conflict",
     "on_failure",
     "path",
     "reject",
+    "show",
     "threads",
     "timeout",
 ];

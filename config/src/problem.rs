@@ -36,9 +36,13 @@ macro_rules! problems {
     };
 }
 
+mod guards;
 mod sign;
+mod warnings;
 
+pub use guards::GuardProblem;
 pub use sign::SignProblem;
+pub use warnings::Warning;
 
 /// One thing that is wrong with a file, or that its author should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +67,8 @@ pub enum Problem {
     Auth(AuthProblem),
     /// What a backend's calls are signed with.
     Sign(SignProblem),
+    /// What a backend may see, change and say.
+    Guard(GuardProblem),
     /// Not wrong, but seldom meant.
     Warning(Warning),
 }
@@ -350,60 +356,6 @@ problems! {
     }
 }
 
-// KG106 was a warning of an admin address that other machines reach; it is the error KG083 now.
-problems! {
-    /// What is not wrong, but seldom meant.
-    pub enum Warning in Warning {
-        /// No chain names this backend.
-        "KG100" UnusedBackend {
-            /// Its name.
-            name: String,
-        },
-        /// No hook has a chain.
-        "KG101" NoHooks,
-        /// A hook's name is nearly one that the bot has.
-        "KG102" NearlyKnownHook {
-            /// The name that stands there.
-            name: String,
-            /// The bot's.
-            nearest: &'static str,
-        },
-        /// A backend that may keep a test from running, and whose failure lets it run; nobody has said that it should.
-        "KG103" FailsOpen {
-            /// The backend.
-            backend: String,
-            /// The hooks.
-            hooks: Vec<String>,
-        },
-        /// The stages' timeouts add up past the deadline.
-        "KG104" PastDeadline {
-            /// The hook.
-            hook: String,
-            /// What they add up to.
-            sum: Duration,
-            /// The deadline.
-            deadline: Duration,
-        },
-        /// The bot's whole configuration goes to another host in the clear.
-        "KG105" PlainHttp {
-            /// The backend.
-            backend: String,
-            /// The host.
-            host: String,
-        },
-        /// `connect_timeout` is longer than `timeout`, which bounds it.
-        "KG107" LongConnect {
-            /// The timeout.
-            timeout: Duration,
-        },
-        /// A token that could be guessed, on an address that other machines reach.
-        "KG108" ShortToken {
-            /// The least characters that it should have.
-            least: usize,
-        },
-    }
-}
-
 // === impl Problem ===
 
 impl Problem {
@@ -420,6 +372,7 @@ impl Problem {
             Self::Chain(problem) => problem.code(),
             Self::Auth(problem) => problem.code(),
             Self::Sign(problem) => problem.code(),
+            Self::Guard(problem) => problem.code(),
             Self::Warning(warning) => warning.code(),
         }
     }
@@ -445,6 +398,7 @@ impl Problem {
             ChainProblem::CODES,
             AuthProblem::CODES,
             SignProblem::CODES,
+            GuardProblem::CODES,
             Warning::CODES,
         ]
         .into_iter()

@@ -10,6 +10,7 @@ use crate::problem::{
 use crate::report::{Color, Finding, Report};
 use crate::units::{duration, size};
 
+mod guards;
 mod sign;
 
 /// A problem in words.
@@ -71,6 +72,7 @@ pub(crate) fn words(problem: &Problem) -> Words {
         Problem::Chain(problem) => chain(problem),
         Problem::Auth(problem) => auth(problem),
         Problem::Sign(problem) => sign::problem(problem),
+        Problem::Guard(problem) => guards::problem(problem),
         Problem::Warning(warning) => self::warning(warning),
     };
     Words { message, remedy }
@@ -395,8 +397,13 @@ fn warning(warning: &Warning) -> (String, String) {
             format!(
                 "`{backend}` is sent the bot's whole configuration, tokens included, over plain HTTP to {host}"
             ),
-            "Use https, unless nobody else can read on that network.".into(),
+            "Use https, or hide it: `hide = [\"/config\"]`; unless nobody else can read on that network."
+                .into(),
         ),
+        Warning::ElementNamed { segment } => guards::element_named(segment),
+        Warning::AnswersApart { hook, first, second } => {
+            guards::answers_apart(hook, (&first.0, first.1), (&second.0, second.1))
+        }
         Warning::LongConnect { timeout } => (
             format!(
                 "connecting can't take longer than the whole exchange, {}",

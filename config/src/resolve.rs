@@ -4,6 +4,7 @@
 mod admin;
 mod backend;
 mod chain;
+mod guards;
 mod headers;
 mod listen;
 mod quantity;

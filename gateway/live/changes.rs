@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use koigate_config::Report;
-use koigate_core::guards::Guards;
+use koigate_core::guards::{Guards, Sight};
 use koigate_core::plan::{Admin, Backend, Chain, Log, Plan, Server};
+use koigate_core::pointer::Pointer;
 
 /// What a reload has changed.
 #[derive(Debug, Clone)]
@@ -137,7 +138,8 @@ fn fields(old: &Backend, new: &Backend) -> Vec<&'static str> {
         ("always_finish", old.always_finish != *always_finish),
         ("when", old.when != *when),
         ("sign", old.sign != *sign),
-        ("hide, show", old.guards.sight != *sight),
+        ("hide", hidden(&old.guards.sight) != hidden(sight)),
+        ("show", shown(&old.guards.sight) != shown(sight)),
         ("keys", old.guards.keys != *keys),
         ("may_change", old.guards.may_change != *may_change),
         ("may", old.guards.may != *may),
@@ -161,6 +163,20 @@ fn rules((old_plan, old): (&Plan, &Chain), (new_plan, new): (&Plan, &Chain)) -> 
         ("images", old.images != *images),
         ("table_guard", old.table_guard != *table_guard),
     ])
+}
+
+fn hidden(sight: &Sight) -> &[Pointer] {
+    match sight {
+        Sight::Hide(places) => places,
+        Sight::Whole | Sight::Show(_) => &[],
+    }
+}
+
+fn shown(sight: &Sight) -> Option<&[Pointer]> {
+    match sight {
+        Sight::Show(places) => Some(places),
+        Sight::Whole | Sight::Hide(_) => None,
+    }
 }
 
 /// A chain by names: ids are places in one plan, and another has other places.

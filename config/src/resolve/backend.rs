@@ -9,7 +9,7 @@ use koigate_core::texts;
 
 use super::listen::Listeners;
 use super::quantity::{self, PERMITS};
-use super::{Surroundings, headers, secret, sign, url, word};
+use super::{Surroundings, guards, headers, secret, sign, url, word};
 use crate::file::{self, Defaults, Status};
 use crate::place::Placed;
 use crate::problem::{KeyProblem, UrlProblem, ValueProblem, quotable};
@@ -33,6 +33,7 @@ pub(super) struct Inherited {
     max_reply: usize,
     max_in_flight: usize,
     always_finish: bool,
+    guards: Guards,
 }
 
 /// What backends inherit. It is resolved once, so that what is wrong in it is noted once.
@@ -58,6 +59,7 @@ pub(super) fn inherited(
             .always_finish
             .as_ref()
             .is_some_and(|written| written.value),
+        guards: guards::resolve(&defaults.into(), &Guards::default(), findings),
     }
 }
 
@@ -104,7 +106,7 @@ pub(super) fn resolve(
             .always_finish
             .as_ref()
             .map_or(inherited.always_finish, |written| written.value),
-        guards: Guards::default(),
+        guards: guards::resolve(&own.into(), &inherited.guards, findings),
         target: target?,
     };
     Some(backend)

@@ -1,7 +1,9 @@
 //! What is not wrong, but seldom meant. It is looked for only in a plan that stands.
 
+use koigate_core::guards::{Power, Sight};
 use koigate_core::hook::KNOWN;
 use koigate_core::plan::{Backend, BackendId, Chain, OnFailure, Plan, Scheme, Stage};
+use koigate_core::pointer::Pointer;
 
 use super::in_file_order;
 use super::url::is_this_machine;
@@ -23,6 +25,7 @@ pub(super) fn note(file: &File, plan: &Plan, findings: &mut Findings) {
         note_name(name, findings);
         if let Some(chain) = plan.chains.get(name.value.as_str()) {
             note_deadline(name, (plan, chain), findings);
+            note_answers(name, (plan, chain), findings);
         }
     }
     for (index, (name, written)) in in_file_order(&file.backends).into_iter().enumerate() {
@@ -75,19 +78,75 @@ fn note_deadline(name: &Placed<String>, (plan, chain): (&Plan, &Chain), findings
     }
 }
 
+/// Warns where two backends of a hook may answer what one answer can't bring to the user together. Only of those
+/// that say what they may answer: who says nothing may answer everything, and seldom does.
+fn note_answers(name: &Placed<String>, (plan, chain): (&Plan, &Chain), findings: &mut Findings) {
+    let ids = chain.stages.iter().flat_map(|stage| &stage.backends);
+    let backends: Vec<&Backend> = ids
+        .filter_map(|id| plan.backend(*id))
+        .map(|backend| &**backend)
+        .filter(|backend| !backend.guards.may.are_all())
+        .collect();
+    let answers = |backend: &Backend| {
+        backend
+            .guards
+            .may
+            .iter()
+            .filter(|power| *power != Power::Reject)
+            .collect()
+    };
+    for (index, first) in backends.iter().enumerate() {
+        let its: Vec<Power> = answers(first);
+        for second in backends.iter().skip(index + 1) {
+            let others: Vec<Power> = answers(second);
+            let apart = its.iter().find_map(|one| {
+                let other = others.iter().find(|other| are_apart(*one, **other))?;
+                Some((one.as_str(), other.as_str()))
+            });
+            if let Some((one, other)) = apart {
+                let hook = name.value.clone();
+                let (first, second) = ((first.name.to_string(), one), (second.name.to_string(), other));
+                findings.note(&name.span, Warning::AnswersApart { hook, first, second });
+                return;
+            }
+        }
+    }
+}
+
+/// Whether one answer can't bring both to the user: documents are merged, pictures drawn on a sheet and texts
+/// joined, but no two kinds travel together, nor do two files.
+fn are_apart(one: Power, other: Power) -> bool {
+    one != other || one == Power::File
+}
+
 fn note_backend(backend: &Backend, hooks: &[&str], span: &Span, findings: &mut Findings) {
     let name = backend.name.to_string();
     if hooks.is_empty() {
         findings.note(span, Warning::UnusedBackend { name });
         return;
     }
-    if backend.target.scheme == Scheme::Http && !is_this_machine(&backend.target.host) {
+    let is_far = !is_this_machine(&backend.target.host);
+    if backend.target.scheme == Scheme::Http && is_far && sees_configuration(backend) {
         let host = backend.target.host.clone();
         findings.note(span, Warning::PlainHttp { backend: name, host });
     }
 }
 
-/// A guard is a backend that can keep a test from running: any that is asked before it, since any can reject.
+/// Whether a backend is sent some of the bot's own configuration.
+fn sees_configuration(backend: &Backend) -> bool {
+    let Ok(config) = Pointer::parse("/config") else {
+        return true;
+    };
+    match &backend.guards.sight {
+        Sight::Whole => true,
+        Sight::Hide(places) => !places.iter().any(|place| place.covers(&config)),
+        Sight::Show(places) => places
+            .iter()
+            .any(|place| place.covers(&config) || config.covers(place)),
+    }
+}
+
+/// A guard is a backend that can keep a test from running: any that is asked before it and may reject.
 /// One whose failure lets the test run fails open. That may be right (points) or not (a blacklist), so it is
 /// warned of until the backend itself says which: `[defaults]` decides for nobody in particular.
 fn note_open_guard(backend: &Backend, hooks: &[&str], span: &Span, findings: &mut Findings) {
@@ -96,7 +155,8 @@ fn note_open_guard(backend: &Backend, hooks: &[&str], span: &Span, findings: &mu
         .filter(|hook| BEFORE_THE_TEST.contains(hook))
         .map(|hook| (*hook).to_owned())
         .collect();
-    if backend.on_failure == OnFailure::Continue && !hooks.is_empty() {
+    let may_reject = backend.guards.may.allow(Power::Reject);
+    if may_reject && backend.on_failure == OnFailure::Continue && !hooks.is_empty() {
         let backend = backend.name.to_string();
         findings.note(span, Warning::FailsOpen { backend, hooks });
     }

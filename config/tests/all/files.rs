@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::support::{Fixed, codes};
 use koigate_config::{Loaded, Process, admin, describe, load, parse, schema};
-use koigate_core::guards::Guards;
+use koigate_core::guards::{Guards, Keys, Power, Powers, Sight};
 use koigate_core::plan::{
     Admin, Backend, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, RejectRule, Scheme, Server,
     StatusSet, Target,
 };
+use koigate_core::pointer::Pointer;
 use koigate_core::secret::{Secret, SigningKey};
 use koigate_core::texts;
 
@@ -91,6 +92,49 @@ fn a_url_alone_is_a_backend() {
     assert_eq!(
         backend("[backends.b]\nurl = \"http://127.0.0.1:8081/{hook}\""),
         expected
+    );
+}
+
+#[test]
+fn guards_and_what_is_inherited_of_them() {
+    let places = |texts: &[&str]| texts.iter().map(|text| Pointer::parse(text).unwrap()).collect();
+    let defaults =
+        "[defaults]\nhide = [\"/config\"]\nkeys = \"kebab\"\nmay_change = [\"/result\"]\nmay = [\"json\"]\n";
+    let inherited = Guards {
+        sight: Sight::Hide(places(&["/config"])),
+        keys: Keys::Kebab,
+        may_change: Some(places(&["/result"])),
+        may: Powers::of([Power::Json]),
+    };
+    let check = |own: &str, expected: Guards| {
+        let text = format!("{defaults}[backends.b]\nurl = \"http://127.0.0.1/\"\n{own}");
+        assert_eq!(backend(&text).guards, expected, "{own}");
+    };
+    check("", inherited.clone());
+    check(
+        "hide = []\nkeys = \"as-is\"\nmay_change = []",
+        Guards {
+            sight: Sight::Whole,
+            keys: Keys::AsIs,
+            may_change: Some(Vec::new()),
+            ..inherited.clone()
+        },
+    );
+    check(
+        "show = [\"/result\", \"/a~1b/*\"]\nmay = [\"reject\", \"file\"]",
+        Guards {
+            sight: Sight::Show(places(&["/result", "/a~1b/*"])),
+            may: Powers::of([Power::File, Power::Reject]),
+            ..inherited.clone()
+        },
+    );
+    check(
+        "show = []\nmay = []",
+        Guards {
+            sight: Sight::Show(Vec::new()),
+            may: Powers::of([]),
+            ..inherited
+        },
     );
 }
 
@@ -429,4 +473,33 @@ onResult  within 1m30s; first reject wins; conflicting edits reject; the first p
   1.  rank       http://[::1]:1/  timeout 5s; if it fails: go on without it
 ";
     assert_eq!(describe(&plan), expected);
+}
+
+#[test]
+fn guards_in_words() {
+    let plan = loaded(
+        "[backends.a]\nurl = \"http://127.0.0.1/\"\nhide = [\"/config\", \"/slaveRequest/proxies\"]\nmay = [\"reject\"]\n\
+         [backends.bb]\nurl = \"http://127.0.0.1/\"\nshow = [\"/result\"]\nkeys = \"snake\"\nmay_change = [\"/result\"]\n\
+         [backends.c]\nurl = \"http://127.0.0.1/\"\nshow = []\nkeys = \"kebab\"\nmay = []\n\
+         [backends.d]\nurl = \"http://127.0.0.1/\"\nhide = []\nmay_change = []\n[hooks.x]\nchain = [[\"a\", \"bb\", \"c\", \"d\"]]",
+    )
+    .plan;
+    let lines: Vec<String> = describe(&plan).lines().skip(4).map(str::to_owned).collect();
+    let of = |name: &str| format!("{name}  http://127.0.0.1/  timeout 5s; if it fails: go on without it");
+    let expected = [
+        format!("  1.  {}", of("a ")),
+        "          is not sent /config, /slaveRequest/proxies".to_owned(),
+        "          may answer only reject".to_owned(),
+        format!("      {}", of("bb")),
+        "          is sent only /result".to_owned(),
+        "          is sent keys like from_user".to_owned(),
+        "          may change only /result".to_owned(),
+        format!("      {}", of("c ")),
+        "          is sent an empty document".to_owned(),
+        "          is sent keys like from-user".to_owned(),
+        "          may answer nothing".to_owned(),
+        format!("      {}", of("d ")),
+        "          may change nothing".to_owned(),
+    ];
+    assert_eq!(lines, expected);
 }

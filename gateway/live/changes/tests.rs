@@ -46,6 +46,12 @@ fn each_part_is_named_with_its_keys() {
         &["backend b: timeout, connect_timeout, failure_statuses, max_reply, max_in_flight, always_finish"],
     );
     check(
+        "[backends.b]",
+        "[backends.b]\nhide = ['/config']\nkeys = 'snake'\nmay_change = ['/result']\nmay = ['json']",
+        &["backend b: hide, keys, may_change, may"],
+    );
+    check("[backends.b]", "[backends.b]\nshow = []", &["backend b: show"]);
+    check(
         "[hooks.onMessage]",
         "[hooks.rank]\nchain = ['b']\n[hooks.onMessage]",
         &["hook rank: added"],
