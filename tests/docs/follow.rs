@@ -41,8 +41,6 @@ async fn whoever_follows_it_gets_what_it_shows() {
         reader.does(line).await;
     }
     reader.has_logged(&ENGLISH.block("logged")).await;
-    reader.saves_another_port();
-    reader.has_logged(&ENGLISH.block("reloaded")).await;
     reader.stops_everything().await;
 }
 
@@ -75,6 +73,15 @@ impl Reader {
                 assert_eq!(masked(&answer), masked(&ENGLISH.block("refused")), "{line}");
             }
             ["koigate", "run" | "mock", ..] => self.starts(&here).await,
+            ["koigate", "status"] => {
+                self.saves_another_port();
+                self.has_logged(&ENGLISH.block("reloaded")).await;
+                let output = self.ends(&here).await;
+                let shown = String::from_utf8(output.stdout)
+                    .unwrap()
+                    .replace(&self.host, "127.0.0.1");
+                assert_eq!(standing(&shown), standing(&ENGLISH.block("status")), "{shown}");
+            }
             ["koigate", ..] => {
                 let output = self.ends(&here).await;
                 assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
@@ -197,6 +204,22 @@ fn shown(response: &Response) -> String {
     let fields = response.head.fields.iter();
     let fields: String = fields.map(|(name, value)| format!("{name}: {value}\n")).collect();
     format!("{}\n{fields}\n{}\n", response.head.line, response.text())
+}
+
+/// What `koigate status` shows, without the file's place and whatever else has digits and is no address.
+fn standing(text: &str) -> String {
+    let (before, rest) = text.split_once("\nconfiguration ").unwrap();
+    let (_, after) = rest.split_once("generation ").unwrap();
+    let word = |word: &str| match word.contains(|c: char| c.is_ascii_digit()) && !word.contains("://") {
+        true => "#".to_owned(),
+        false => word.to_owned(),
+    };
+    let line = |line: &str| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
+    [before, after]
+        .join("\n")
+        .lines()
+        .map(|text| line(text) + "\n")
+        .collect()
 }
 
 /// The text without what differs each time: when, how long, and which id.
