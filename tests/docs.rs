@@ -4,13 +4,11 @@ mod follow;
 mod page;
 
 use std::collections::BTreeSet;
-use std::env::VarError;
 use std::fs;
-use std::io;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use koigate_config::{Color, Process, Sources};
+use koigate_config::{Color, Process};
 use koigate_core::failure::FailureKind;
 use koigate_core::plan::Plan;
 
@@ -58,22 +56,16 @@ fn what_it_links_to_is_there() {
 
 // === configurations ===
 
-/// What its configurations find outside of the file: every secret is there.
-struct Secrets;
-
-impl Sources for Secrets {
-    fn variable(&self, _name: &str) -> Result<String, VarError> {
-        Ok("0123456789abcdef0123456789abcdef".to_owned())
-    }
-
-    fn file(&self, _path: &Path, _most: u64) -> io::Result<Vec<u8>> {
-        Ok(b"0123456789abcdef0123456789abcdef\n".to_vec())
-    }
-}
-
-/// The codes of what `check` finds in a file.
+/// The codes of what `check` finds in a file, beside which every secret is that it names.
 fn findings(text: &str) -> Vec<String> {
-    let report = match koigate_config::parse(text, "README.md", &Secrets) {
+    let folder = Folder::new("findings");
+    for secret in text.split("{ file = \"").skip(1) {
+        let (name, _) = secret.split_once('"').unwrap();
+        fs::write(folder.0.join(name), SECRET).unwrap();
+    }
+    let path = folder.0.join("koigate.toml");
+    fs::write(&path, text).unwrap();
+    let report = match koigate_config::load(&path, &Process) {
         Ok(loaded) => loaded.warnings,
         Err(report) => report,
     };
@@ -83,6 +75,9 @@ fn findings(text: &str) -> Vec<String> {
         .map(|finding| finding.code().to_owned())
         .collect()
 }
+
+/// Long enough for a token, and in the form of a key to sign with.
+const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n";
 
 fn plan(text: &str) -> Plan {
     let loaded = koigate_config::parse(text, "README.md", &Process);
