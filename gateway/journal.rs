@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use koigate_config::{Finding, Report};
+use koigate_config::Report;
 use koigate_core::guards::Denied;
 use koigate_core::outcome::Outcome;
 use tracing::{debug, error, info, warn};
@@ -116,7 +116,8 @@ pub fn reload(trigger: Trigger, generation: u64, result: &Result<Changes, Report
 
 fn unusable(trigger: &str, report: &Report) {
     for finding in report.findings() {
-        let (code, place, remedy) = (finding.code(), place(report, finding), finding.remedy());
+        let (code, place) = (finding.code(), finding.stands_at(report.name()));
+        let remedy = finding.remedy();
         error!(code, place, remedy, "{}", finding.message());
     }
     let problems = report.findings().len();
@@ -129,18 +130,10 @@ fn unusable(trigger: &str, report: &Report) {
 /// The warnings of a configuration: who runs a gateway reads its log, in the form that it asked for.
 pub fn warnings(report: &Report) {
     for finding in report.findings() {
-        let (code, place, remedy) = (finding.code(), place(report, finding), finding.remedy());
+        let (code, place) = (finding.code(), finding.stands_at(report.name()));
+        let remedy = finding.remedy();
         warn!(code, place, remedy, "{}", finding.message());
     }
-}
-
-/// `koigate.toml:14:1`, or the file where nothing stands.
-fn place(report: &Report, finding: &Finding) -> String {
-    let name = report.name();
-    finding.place().map_or_else(
-        || name.to_owned(),
-        |place| format!("{name}:{}:{}", place.line, place.column),
-    )
 }
 
 /// `blacklist=continue/1.2 points=failed/2000.1`: each call's verdict and milliseconds, in configured order.

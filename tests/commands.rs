@@ -127,6 +127,46 @@ async fn check_prints_the_plan() {
     );
 }
 
+#[tokio::test]
+async fn check_and_run_read_what_the_environment_overrides() {
+    let folder = Folder::new("overrides");
+    folder.write("koigate.toml", GOOD);
+    for (name, value, code, said) in [
+        (
+            "KOIGATE__BACKENDS__A__TIMEOUT",
+            "1s500ms",
+            0,
+            "from the environment: backends.a.timeout",
+        ),
+        ("KOIGATE__BACKENDS__A__TIMEOUT", "", 0, "timeout 5s"),
+        (
+            "KOIGATE__BACKENDS__B__TIMEOUT",
+            "1s",
+            1,
+            "environment variable KOIGATE__BACKENDS__B__TIMEOUT",
+        ),
+        (
+            "KOIGATE__SERVER__LISTEN",
+            "x",
+            1,
+            "environment variable KOIGATE__SERVER__LISTEN",
+        ),
+    ] {
+        let mut check = command(&["check", "koigate.toml"], &folder);
+        let output = check.env(name, value).output().await.unwrap();
+        let said_all = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{name}: {said_all}");
+        assert!(said_all.contains(said), "{name}: {said_all}");
+    }
+    let mut run = command(&["run"], &folder);
+    let output = timeout(PATIENCE, run.env("KOIGATE__LOG__LEVEL", "inof").output()).await;
+    let stderr = String::from_utf8(output.unwrap().unwrap().stderr).unwrap();
+    assert!(
+        stderr.contains("environment variable KOIGATE__LOG__LEVEL"),
+        "{stderr}"
+    );
+}
+
 // === run ===
 
 #[tokio::test]

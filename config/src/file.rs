@@ -166,7 +166,7 @@ pub(crate) struct Backend {
     pub(crate) failure_message: Option<Placed<String>>,
     /// Statuses that mean a broken service and not a verdict: numbers, or classes such as `"5xx"`. Default: `[]`.
     pub(crate) failure_statuses: Option<Placed<Vec<Placed<Status>>>>,
-    /// Headers that it is sent besides the gateway's own.
+    /// Headers that it is sent besides the gateway's own. Default: `{}`.
     #[serde(default)]
     pub(crate) headers: BTreeMap<Placed<String>, Placed<Text>>,
     /// The largest reply, after decoding. 1KiB to 1GiB. Default: `"32MiB"`.

@@ -8,15 +8,17 @@
 //! - [`load`] reads a file as `koigate run` does; [`parse`] takes the text.
 //! - [`admin`] takes the `[admin]` table alone, whatever else is wrong with the file.
 //! - A [`Report`] renders itself, and its findings can be walked.
-//! - [`describe()`] says in words what a plan does; [`schema()`] is for editors.
+//! - [`describe()`] says in words what a plan does; [`schema()`] is for editors, [`key_table()`] for readers.
 //!
 //! A key that isn't known is an error like any other, so no option is ever read and ignored. No secret is in any
 //! problem, rendering, description or `Debug` form.
 
 mod describe;
 mod file;
+mod keys;
 mod mask;
 mod near;
+mod overrides;
 mod place;
 pub mod problem;
 mod read;
@@ -32,14 +34,16 @@ use std::path::Path;
 use koigate_core::plan::{Admin, Plan};
 
 pub use describe::{describe, url};
+pub use keys::key_table;
 pub use place::Place;
 pub use report::{Color, Finding, Report};
 pub use schema::schema;
 pub use sources::{Process, Sources};
 
+use overrides::Variables;
 use problem::FileProblem;
 use read::Lost;
-use report::Findings;
+use report::{Findings, Written};
 use resolve::Surroundings;
 
 /// The largest file that is read, in bytes. A configuration of a hundred backends has 50 KiB.
@@ -50,11 +54,13 @@ const MOST: u64 = 1 << 20;
 pub struct Loaded {
     /// The checked configuration.
     pub plan: Plan,
+    /// The keys whose values come from environment variables instead of the file: `server.listen`.
+    pub overridden: Vec<String>,
     /// What its author should know; it may be empty.
     pub warnings: Report,
 }
 
-/// Reads a configuration file.
+/// Reads a configuration file, and the environment variables that override keys of it: `KOIGATE__SERVER__LISTEN`.
 ///
 /// # Errors
 ///
@@ -62,7 +68,18 @@ pub struct Loaded {
 pub fn load(path: &Path, sources: &impl Sources) -> Result<Loaded, Report> {
     let name = path.display().to_string();
     let text = text(path, &name, sources)?;
-    parse(&text, &name, sources)
+    let variables = Variables::new(sources, text.len());
+    judge(&text, &name, &variables, sources)
+}
+
+/// Takes a configuration as text, and nothing else: no variable overrides a key of it. `name` is the file's path as it is
+/// shown; paths in the file begin at its folder.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub fn parse(text: &str, name: &str, sources: &impl Sources) -> Result<Loaded, Report> {
+    judge(text, name, &Variables::default(), sources)
 }
 
 /// Reads where the operator's side of a running gateway is, and who may come in there, from its configuration file. It may
@@ -74,7 +91,8 @@ pub fn load(path: &Path, sources: &impl Sources) -> Result<Loaded, Report> {
 pub fn admin(path: &Path, sources: &impl Sources) -> Result<Admin, Report> {
     let name = path.display().to_string();
     let text = text(path, &name, sources)?;
-    let reading = read::read_admin(&text);
+    let variables = Variables::new(sources, text.len()).of_admin();
+    let reading = read::read_admin(&text, &variables);
     if reading.is_empty {
         return Err(Report::of_file(&name, FileProblem::Empty));
     }
@@ -84,33 +102,24 @@ pub fn admin(path: &Path, sources: &impl Sources) -> Result<Admin, Report> {
     let is_hurt = reading.broken_from.is_some() && read::may_have_lost_admin(&text, &reading);
     match admin {
         Some(admin) if !is_hurt && !reading.findings.has_errors_but_syntax() => Ok(admin),
-        _ => {
-            let mut findings = reading.findings;
-            findings.append(found);
-            keep_certain(&mut findings, reading.broken_from);
-            Err(findings.report(&name, &text, &reading.mask))
-        }
+        _ => Err(reading.report(&name, &text, &variables, found)),
     }
 }
 
-/// Takes a configuration as text. `name` is the file's path as it is shown; paths in the file begin at its folder.
-///
-/// # Errors
-///
-/// Everything that is wrong with it.
-pub fn parse(text: &str, name: &str, sources: &impl Sources) -> Result<Loaded, Report> {
-    let reading = read::read(text);
+fn judge(text: &str, name: &str, variables: &Variables, sources: &impl Sources) -> Result<Loaded, Report> {
+    let mut reading = read::read(text, variables);
     if reading.is_empty {
         return Err(Report::of_file(name, FileProblem::Empty));
     }
-    let mut findings = reading.findings;
     let around = surroundings(name, sources, &reading.lost);
+    let mut findings = std::mem::take(&mut reading.findings);
     let plan = resolve::resolve(&reading.file, &around, &mut findings);
-    keep_certain(&mut findings, reading.broken_from);
-    let report = findings.report(name, text, &reading.mask);
+    let overridden = reading.overridden.iter().map(|key| key.key.clone()).collect();
+    let report = reading.report(name, text, variables, findings);
     match plan {
         Some(plan) => Ok(Loaded {
             plan,
+            overridden,
             warnings: report,
         }),
         None => Err(report),
@@ -136,22 +145,17 @@ fn surroundings<'a>(name: &'a str, sources: &'a impl Sources, lost: &'a Lost) ->
     }
 }
 
-/// Keeps what is certain in a file that breaks somewhere. A line that isn't TOML takes others with it: what comes
-/// after may be in the wrong table, what seems to be missing may be there, and what the parser made up stands
-/// nowhere. What stands before is judged.
-fn keep_certain(findings: &mut Findings, broken_from: Option<usize>) {
-    let Some(broken_from) = broken_from else { return };
-    findings.retain(|span, problem| {
-        let stands_before = !span.is_empty() && span.end <= broken_from;
-        problem.is_syntax() || (stands_before && !problem.is_absence())
-    });
-}
-
 /// Where a file stops being UTF-8. Its text is shown up to there, masked: nobody knows what it is.
 fn not_utf8(name: &str, error: &std::string::FromUtf8Error) -> Report {
     let valid = error.utf8_error().valid_up_to();
     let text = String::from_utf8_lossy(error.as_bytes());
     let mut findings = Findings::default();
     findings.note(&(valid..valid + 1), FileProblem::NotUtf8);
-    findings.report(name, &text, &mask::Mask::all())
+    findings.report(Written {
+        name,
+        text: &text,
+        mask: &mask::Mask::all(),
+        variables: &Variables::default(),
+        overridden: &[],
+    })
 }

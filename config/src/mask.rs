@@ -73,6 +73,11 @@ pub(crate) struct Mask {
     broken_from: Option<usize>,
 }
 
+/// Whether the values of this key can't be secrets.
+pub(crate) fn is_plain(key: &str) -> bool {
+    PLAIN.contains(&key)
+}
+
 // === impl Mask ===
 
 impl Mask {

@@ -37,10 +37,12 @@ macro_rules! problems {
 }
 
 mod guards;
+mod overrides;
 mod sign;
 mod warnings;
 
 pub use guards::GuardProblem;
+pub use overrides::OverrideProblem;
 pub use sign::SignProblem;
 pub use warnings::Warning;
 
@@ -69,6 +71,8 @@ pub enum Problem {
     Sign(SignProblem),
     /// What a backend may see, change and say.
     Guard(GuardProblem),
+    /// An environment variable that shall override a key.
+    Override(OverrideProblem),
     /// Not wrong, but seldom meant.
     Warning(Warning),
 }
@@ -373,6 +377,7 @@ impl Problem {
             Self::Auth(problem) => problem.code(),
             Self::Sign(problem) => problem.code(),
             Self::Guard(problem) => problem.code(),
+            Self::Override(problem) => problem.code(),
             Self::Warning(warning) => warning.code(),
         }
     }
@@ -399,6 +404,7 @@ impl Problem {
             AuthProblem::CODES,
             SignProblem::CODES,
             GuardProblem::CODES,
+            OverrideProblem::CODES,
             Warning::CODES,
         ]
         .into_iter()

@@ -12,9 +12,10 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 use crate::file::File;
 use crate::mask::{Mask, start_of_line};
 use crate::near::nearest;
+use crate::overrides::{Overridden, Variables};
 use crate::place::Span;
 use crate::problem::{FileProblem, KeyProblem, Problem, quotable};
-use crate::report::{Findings, MOST_FINDINGS};
+use crate::report::{Findings, MOST_FINDINGS, Report, Written};
 
 /// The operator's table.
 const ADMIN: &str = "admin";
@@ -32,6 +33,8 @@ pub(crate) struct Reading {
     pub(crate) mask: Mask,
     /// Where the first line begins that isn't TOML. What stands from there on may belong anywhere.
     pub(crate) broken_from: Option<usize>,
+    /// The keys whose values come from variables.
+    pub(crate) overridden: Vec<Overridden>,
     /// Whether there is nothing but white space and comments.
     pub(crate) is_empty: bool,
 }
@@ -65,13 +68,13 @@ struct Entry {
 }
 
 /// Reads a file as far as it can be.
-pub(crate) fn read(text: &str) -> Reading {
-    read_tables(text, |_| {})
+pub(crate) fn read(text: &str, variables: &Variables) -> Reading {
+    read_tables(text, variables, |_| {})
 }
 
 /// Reads the `[admin]` table of a file; the others aren't looked at.
-pub(crate) fn read_admin(text: &str) -> Reading {
-    read_tables(text, |tables| {
+pub(crate) fn read_admin(text: &str, variables: &Variables) -> Reading {
+    read_tables(text, variables, |tables| {
         let admin = tables.remove_entry(ADMIN);
         tables.clear();
         tables.extend(admin);
@@ -96,13 +99,14 @@ pub(crate) fn may_have_lost_admin(text: &str, reading: &Reading) -> bool {
 }
 
 /// Reads what `pick` leaves of a file's tables.
-fn read_tables(text: &str, pick: impl FnOnce(&mut DeTable<'_>)) -> Reading {
+fn read_tables(text: &str, variables: &Variables, pick: impl FnOnce(&mut DeTable<'_>)) -> Reading {
     let (parsed, errors) = DeTable::parse_recoverable(text);
     let mut findings = Findings::default();
     let broken_from = note_syntax(text, &errors, &mut findings);
     let mut lost = Lost::default();
     let mut left = parsed.clone();
     pick(left.get_mut());
+    let overridden = variables.apply(text, left.get_mut(), &mut findings);
     let file = understand(left, &mut lost, &mut findings);
     Reading {
         file,
@@ -110,6 +114,7 @@ fn read_tables(text: &str, pick: impl FnOnce(&mut DeTable<'_>)) -> Reading {
         mask: Mask::new(text, parsed.get_ref(), &lost.unknown, broken_from),
         lost,
         broken_from,
+        overridden,
         is_empty: parsed.get_ref().is_empty() && errors.is_empty(),
     }
 }
@@ -213,6 +218,31 @@ fn kind_at(value: &Spanned<DeValue<'_>>, at: &Span) -> &'static str {
 
 fn contains(outer: &Span, inner: &Span) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
+}
+
+// === impl Reading ===
+
+impl Reading {
+    /// Everything found, here and later, with its place. In a file that breaks somewhere only what is certain: a line
+    /// that isn't TOML takes others with it, so what comes after may be in the wrong table, what seems to be missing
+    /// may be there, and what the parser made up stands nowhere. What stands before is judged.
+    pub(crate) fn report(self, name: &str, text: &str, variables: &Variables, later: Findings) -> Report {
+        let mut findings = self.findings;
+        findings.append(later);
+        if let Some(broken_from) = self.broken_from {
+            findings.retain(|span, problem| {
+                let stands_before = !span.is_empty() && span.end <= broken_from;
+                problem.is_syntax() || (stands_before && !problem.is_absence())
+            });
+        }
+        findings.report(Written {
+            name,
+            text,
+            mask: &self.mask,
+            variables,
+            overridden: &self.overridden,
+        })
+    }
 }
 
 // === impl Lost ===

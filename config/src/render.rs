@@ -7,10 +7,11 @@ use crate::problem::{
     AuthProblem, ChainProblem, FileProblem, HeaderProblem, KeyProblem, ListenProblem, Problem, SecretProblem,
     Severity, UrlProblem, ValueProblem, Warning,
 };
-use crate::report::{Color, Finding, Report};
+use crate::report::{Color, Finding, Origin, Report};
 use crate::units::{duration, size};
 
 mod guards;
+mod overrides;
 mod sign;
 
 /// A problem in words.
@@ -41,15 +42,23 @@ fn layout(finding: &Finding, name: &str, renderer: &Renderer) -> String {
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(plain(&words.message)).id(finding.code());
-    let group = match finding.place() {
-        Some(place) => {
+    let group = match finding.origin() {
+        Origin::Line(place) => {
             let snippet = Snippet::source(place.excerpt.as_str())
                 .path(name)
                 .line_start(place.line)
                 .annotation(AnnotationKind::Primary.span(place.caret.clone()));
             title.element(snippet)
         }
-        None => Group::with_title(title).element(annotate_snippets::Origin::path(name)),
+        Origin::File => Group::with_title(title).element(annotate_snippets::Origin::path(name)),
+        Origin::Variable { name, value } => {
+            let path = annotate_snippets::Origin::path(format!("environment variable {name}"));
+            let group = Group::with_title(title).element(path);
+            match value {
+                None => group,
+                Some(value) => group.element(Level::NOTE.message(plain(&format!("its value is `{value}`")))),
+            }
+        }
     };
     renderer.render(&[group.element(Level::HELP.message(plain(&words.remedy)))])
 }
@@ -73,6 +82,7 @@ pub(crate) fn words(problem: &Problem) -> Words {
         Problem::Auth(problem) => auth(problem),
         Problem::Sign(problem) => sign::problem(problem),
         Problem::Guard(problem) => guards::problem(problem),
+        Problem::Override(problem) => overrides::problem(problem),
         Problem::Warning(warning) => self::warning(warning),
     };
     Words { message, remedy }
@@ -416,6 +426,10 @@ fn warning(warning: &Warning) -> (String, String) {
                 "a token of fewer than {least} characters can be guessed by whoever reaches this address"
             ),
             "Write a longer one, such as `openssl rand -hex 32` prints.".into(),
+        ),
+        Warning::NearlyOverride { meant } => (
+            "this variable overrides nothing".into(),
+            format!("Set `{meant}` if that is meant: `__` stands between a table and its key."),
         ),
     }
 }

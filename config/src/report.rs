@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::mask::Mask;
+use crate::overrides::{Overridden, Variables};
 use crate::place::{Place, Span};
-use crate::problem::{FileProblem, Problem, Severity};
+use crate::problem::{FileProblem, Problem, Severity, quotable};
 use crate::render;
 
 /// The most findings in one report; who has more of them begins with these.
@@ -22,7 +23,35 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     problem: Problem,
-    place: Option<Place>,
+    origin: Origin,
+}
+
+/// Where a problem comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The file as a whole.
+    File,
+    /// A place in it.
+    Line(Place),
+    /// An environment variable that overrides a key.
+    Variable {
+        name: String,
+        /// Its value, where that can't be a secret.
+        value: Option<String>,
+    },
+}
+
+/// What was written, in which problems have their places.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written<'a> {
+    /// The file's name as it was given.
+    pub(crate) name: &'a str,
+    pub(crate) text: &'a str,
+    /// What may be shown of the text.
+    pub(crate) mask: &'a Mask,
+    /// What the environment says instead, and which keys that are.
+    pub(crate) variables: &'a Variables,
+    pub(crate) overridden: &'a [Overridden],
 }
 
 /// Whether the text that is rendered has colours.
@@ -81,7 +110,7 @@ impl Findings {
     }
 
     /// Puts the problems into the file's order and gives them places.
-    pub(crate) fn report(mut self, name: &str, text: &str, mask: &Mask) -> Report {
+    pub(crate) fn report(mut self, written: Written<'_>) -> Report {
         self.list.sort_by_key(|(span, _)| span.start);
         if self.list.len() > MOST_FINDINGS {
             let too_many = FileProblem::TooMany { most: MOST_FINDINGS };
@@ -93,11 +122,25 @@ impl Findings {
         }
         let findings = self.list.into_iter().map(|(span, problem)| Finding {
             problem,
-            place: Some(Place::new(text, &span, mask)),
+            origin: written.origin(&span),
         });
         Report {
-            name: name.to_owned(),
+            name: written.name.to_owned(),
             findings: findings.collect(),
+        }
+    }
+}
+
+// === impl Written ===
+
+impl Written<'_> {
+    fn origin(&self, span: &Span) -> Origin {
+        match self.variables.at(span) {
+            Some(variable) => Origin::Variable {
+                name: quotable(&variable.name),
+                value: variable.shown(self.overridden).map(quotable),
+            },
+            None => Origin::Line(Place::new(self.text, span, self.mask)),
         }
     }
 }
@@ -111,7 +154,7 @@ impl Report {
             name: name.to_owned(),
             findings: vec![Finding {
                 problem: problem.into(),
-                place: None,
+                origin: Origin::File,
             }],
         }
     }
@@ -153,9 +196,26 @@ impl Finding {
         &self.problem
     }
 
-    /// Where; nowhere if it is the file as a whole.
+    /// Where in the file; nowhere if it is the file as a whole, or a variable that overrides a key.
     pub fn place(&self) -> Option<&Place> {
-        self.place.as_ref()
+        match &self.origin {
+            Origin::Line(place) => Some(place),
+            Origin::File | Origin::Variable { .. } => None,
+        }
+    }
+
+    /// Where, in one line: `koigate.toml:14:1`, `koigate.toml`, or `environment variable KOIGATE__SERVER__LISTEN`.
+    /// `file` is what the file is called, as [`Report::name`].
+    pub fn stands_at(&self, file: &str) -> String {
+        match &self.origin {
+            Origin::Line(place) => format!("{file}:{}:{}", place.line, place.column),
+            Origin::File => file.to_owned(),
+            Origin::Variable { name, .. } => format!("environment variable {name}"),
+        }
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// The code, such as `KG010`.

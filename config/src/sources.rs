@@ -15,6 +15,9 @@ pub trait Sources {
     /// It isn't set, or isn't Unicode.
     fn variable(&self, name: &str) -> Result<String, VarError>;
 
+    /// The names of all environment variables, in any order. What isn't Unicode in a name is replaced.
+    fn variables(&self) -> Vec<String>;
+
     /// The first `most` bytes of a file, or all of it where it has fewer.
     ///
     /// # Errors
@@ -30,6 +33,11 @@ pub struct Process;
 impl Sources for Process {
     fn variable(&self, name: &str) -> Result<String, VarError> {
         std::env::var(name)
+    }
+
+    fn variables(&self) -> Vec<String> {
+        let names = std::env::vars_os().map(|(name, _)| name);
+        names.map(|name| name.to_string_lossy().into_owned()).collect()
     }
 
     fn file(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {

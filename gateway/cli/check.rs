@@ -17,5 +17,9 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), CommandError> {
     let loaded = load(&args.file)?;
     print(&loaded.warnings);
     write!(anstream::stdout(), "{}", describe(&loaded.plan))?;
+    if !loaded.overridden.is_empty() {
+        let keys = loaded.overridden.join(", ");
+        writeln!(anstream::stdout(), "\nfrom the environment: {keys}")?;
+    }
     Ok(())
 }

@@ -70,7 +70,7 @@ impl Configuration {
             path: path.to_owned(),
             files: noted.files.into_inner(),
         };
-        let configuration = loaded.map(|Loaded { plan, warnings }| Self {
+        let configuration = loaded.map(|Loaded { plan, warnings, .. }| Self {
             plan,
             warnings,
             origin: origin.clone(),
@@ -138,6 +138,10 @@ impl Seen {
 impl Sources for Noted {
     fn variable(&self, name: &str) -> Result<String, VarError> {
         Process.variable(name)
+    }
+
+    fn variables(&self) -> Vec<String> {
+        Process.variables()
     }
 
     fn file(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {

@@ -241,27 +241,36 @@ macro_rules! schema {
 }
 
 schema!(Addresses, |_generator| json_schema!({
+    "title": "address, or array of addresses",
     "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }],
 }));
 schema!(Step, |_generator| json_schema!({
+    "title": "backend, or array of backends",
     "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }],
 }));
 schema!(Status, |_generator| json_schema!({
+    "title": "status, or class such as `\"5xx\"`",
     "anyOf": [
         { "type": "integer", "minimum": 201, "maximum": 999 },
         { "type": "string", "pattern": "^[3-9]xx$" },
     ],
 }));
 schema!(Text, |generator| json_schema!({
+    "title": "secret",
     "anyOf": [{ "type": "string" }, generator.subschema_for::<Elsewhere>()],
 }));
 schema!(Tokens, |generator| {
     let text = generator.subschema_for::<Text>();
-    json_schema!({ "anyOf": [text, { "type": "array", "items": text, "minItems": 1 }] })
+    json_schema!({
+        "title": "secret, or array of secrets",
+        "anyOf": [text, { "type": "array", "items": text, "minItems": 1 }],
+    })
 });
 schema!(DurationText, |_generator| json_schema!({
+    "title": "duration",
     "type": "string", "pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$", "minLength": 2,
 }));
 schema!(SizeText, |_generator| json_schema!({
+    "title": "size",
     "type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$",
 }));

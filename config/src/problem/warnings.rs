@@ -69,5 +69,10 @@ problems! {
             /// The later, and what it may.
             second: (String, &'static str),
         },
+        /// A variable that overrides nothing, but is spelt nearly as one that would.
+        "KG112" NearlyOverride {
+            /// The variable that would.
+            meant: String,
+        },
     }
 }

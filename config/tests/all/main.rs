@@ -8,6 +8,8 @@
 )]
 
 mod files;
+mod keys;
+mod overrides;
 mod problems;
 mod rendering;
 mod support;

@@ -30,10 +30,15 @@ impl Fixed {
 
 impl Sources for Fixed {
     fn variable(&self, name: &str) -> Result<String, VarError> {
-        if name == "NOT_UNICODE" {
+        let value = self.variables.get(name).map(String::as_str);
+        if name == "NOT_UNICODE" || value == Some("NOT UNICODE") {
             return Err(VarError::NotUnicode("?".into()));
         }
-        self.variables.get(name).cloned().ok_or(VarError::NotPresent)
+        value.map(str::to_owned).ok_or(VarError::NotPresent)
+    }
+
+    fn variables(&self) -> Vec<String> {
+        self.variables.keys().cloned().collect()
     }
 
     fn file(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
