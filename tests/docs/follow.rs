@@ -82,6 +82,14 @@ impl Reader {
                     .replace(&self.host, "127.0.0.1");
                 assert_eq!(standing(&shown), standing(&ENGLISH.block("status")), "{shown}");
             }
+            [variable, "koigate", "check", _] if variable.starts_with("KOIGATE__") => {
+                let output = self.ends(&format!("env {here}")).await;
+                let shown = String::from_utf8(output.stdout).unwrap();
+                assert!(
+                    shown.ends_with(&format!("\n{}", ENGLISH.block("overridden"))),
+                    "{shown}"
+                );
+            }
             ["koigate", ..] => {
                 let output = self.ends(&here).await;
                 assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
