@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::outbound::{Connector, Trust, UnreadableRoots};
 use crate::serve::Hooks;
 use crate::server::{BindError, Ended, Hangups, Stops, Supervisor};
+use crate::traces::Traces;
 
 /// A gateway that listens and has not begun to answer.
 pub struct Gateway {
@@ -54,10 +55,16 @@ impl Gateway {
             metrics: metrics.clone(),
         };
         let reloader = Arc::new(Reloader::start(configuration, ground));
+        let traces = Arc::new(Traces::default());
         let mut supervisor = Supervisor::new();
-        let door = Arc::new(Hooks::new(reloader.cell(), metrics.clone()));
+        let door = Arc::new(Hooks::new(reloader.cell(), metrics.clone(), traces.clone()));
         let hooks = supervisor.listen("hooks", &server.listen, door)?;
-        let operators = Arc::new(AdminDoor::new(metrics, reloader.clone(), supervisor.phase()));
+        let operators = Arc::new(AdminDoor::new(
+            metrics,
+            reloader.clone(),
+            traces,
+            supervisor.phase(),
+        ));
         let admin = supervisor.listen_to_the_end("admin", &[admin.listen], operators.clone())?;
         operators.show_listening(Listening::at(&hooks, &admin));
         Ok(Self {

@@ -16,6 +16,7 @@
 //! outbound    one exchange with one backend: dial, pool, codec
 //! http1       message framing, shared by both directions
 //! live        a plan, and per backend what lives beside it: pool, permits, meters
+//! traces      the last hooks, remembered: bounded in number and bytes
 //! metrics, admin, journal, logging, ids, version
 //! ```
 //!
@@ -45,4 +46,5 @@ pub mod outbound;
 pub mod route;
 pub mod serve;
 pub mod server;
+pub mod traces;
 pub mod version;

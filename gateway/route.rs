@@ -58,7 +58,7 @@ mod tests {
     use std::time::Duration;
 
     use koigate_core::plan::{
-        Admin, Chain, Images, Log, LogFormat, LogLevel, OnConflict, RejectRule, Server, TableGuard,
+        Admin, Chain, Images, Log, LogFormat, LogLevel, OnConflict, RejectRule, Server, TableGuard, Traces,
     };
 
     use super::*;
@@ -81,7 +81,11 @@ mod tests {
                 max_in_flight: 1,
                 threads: 1,
             },
-            admin: Admin { listen, auth: None },
+            admin: Admin {
+                listen,
+                auth: None,
+                traces: Traces::default(),
+            },
             log: Log {
                 format: LogFormat::Text,
                 level: LogLevel::Info,

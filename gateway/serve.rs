@@ -7,15 +7,17 @@ use std::fmt::Write;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use koigate_core::answer::Answer;
 use koigate_core::hook::{Hook, HookName, infer};
 use koigate_core::multipart::Form;
 use koigate_core::outcome::{CallRecord, HookVerdict, Outcome};
 use koigate_core::plan::Chain;
-use koigate_core::tally::{Tally, answer_for_broken};
+use koigate_core::tally::{Detail, Tally, answer_for_broken};
 use koigate_core::texts;
 use koigate_core::view::Base;
 use prometheus::IntGauge;
@@ -30,11 +32,13 @@ use crate::metrics::Metrics;
 use crate::offload::offload;
 use crate::outbound::HOOK_HEADER;
 use crate::route::{Kind, route};
+use crate::traces::{Answered, Finished, Traces};
 
 /// The door behind which hooks are answered.
 pub struct Hooks {
     running: Arc<ArcSwap<Running>>,
     metrics: Arc<Metrics>,
+    traces: Arc<Traces>,
     in_flight: Arc<AtomicUsize>,
 }
 
@@ -58,6 +62,7 @@ struct Served {
     name: HookName,
     hook: Arc<LiveHook>,
     ids: Ids,
+    traces: Arc<Traces>,
     /// When its last byte had come.
     arrived: Instant,
 }
@@ -66,10 +71,12 @@ struct Served {
 
 impl Hooks {
     /// A door that answers by whatever plan stands in `running` when a hook's head has come.
-    pub fn new(running: Arc<ArcSwap<Running>>, metrics: Arc<Metrics>) -> Self {
+    /// What becomes of hooks is kept in `traces`.
+    pub fn new(running: Arc<ArcSwap<Running>>, metrics: Arc<Metrics>, traces: Arc<Traces>) -> Self {
         Self {
             running,
             metrics,
+            traces,
             in_flight: Arc::default(),
         }
     }
@@ -130,6 +137,7 @@ impl Door for Hooks {
             name,
             hook,
             ids,
+            traces: self.traces.clone(),
             arrived,
         };
         let response = served.answer(base, form(&request.head)).await;
@@ -170,11 +178,12 @@ impl Served {
             self.count_verdict(HookVerdict::Continue);
             return self.response(Answer::no_content(), &[]);
         };
+        let document = base.bytes().clone();
         let hook = Hook {
             name: self.name.clone(),
             base,
         };
-        let tally = Tally::new(self.running.plan.clone(), chain.clone(), hook);
+        let tally = Tally::new(self.running.plan.clone(), chain.clone(), hook).with_detail(self.detail());
         let caller = Arc::new(HookCaller::new(
             self.running.clone(),
             self.hook.clone(),
@@ -183,16 +192,39 @@ impl Served {
         let deadline = self.arrived + chain.deadline;
         let dispatched = dispatch(&caller, tally, deadline, form);
         match AssertUnwindSafe(dispatched).catch_unwind().await {
-            Ok((outcome, answer)) => self.close(&outcome, answer),
+            Ok((outcome, answer)) => self.close(outcome, answer, document),
             Err(_) => self.broken(&chain),
         }
     }
 
-    fn close(&self, outcome: &Outcome, answer: Answer) -> Response {
+    /// Whether anybody will want to see more than the log says.
+    fn detail(&self) -> Detail {
+        match self.running.plan.admin.traces.keep {
+            0 => Detail::Counted,
+            _ => Detail::Listed,
+        }
+    }
+
+    fn close(self, outcome: Outcome, answer: Answer, document: Bytes) -> Response {
         let took = self.arrived.elapsed();
-        self.hook.meters.count(outcome, took.as_secs_f64());
-        journal::hook(&self.ids.request, outcome, took);
-        self.response(answer, &outcome.calls)
+        self.hook.meters.count(&outcome, took.as_secs_f64());
+        journal::hook(&self.ids.request, &outcome, took);
+        let answered = Answered::of(&answer);
+        let response = self.response(answer, &outcome.calls);
+        let limits = &self.running.plan.admin.traces;
+        if limits.keep > 0 {
+            let finished = Finished {
+                id: self.ids.request,
+                at: SystemTime::now(),
+                took,
+                plan: self.running.plan.clone(),
+                document,
+                outcome,
+                answered,
+            };
+            self.traces.keep(finished, limits);
+        }
+        response
     }
 
     /// The standard library has reported the panic itself; here the caller gets an answer.

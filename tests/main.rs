@@ -29,4 +29,5 @@ mod requests;
 mod signing;
 mod timing;
 mod tls;
+mod traces;
 mod verdicts;

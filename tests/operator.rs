@@ -18,7 +18,7 @@ use crate::support::wire::bounded;
 const CANARY: &str = "canary-82c0";
 
 /// The program with these arguments, in an environment without a word of ours.
-fn koigate(args: &[&str]) -> Command {
+pub(crate) fn koigate(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_koigate"));
     command
         .args(args)
@@ -34,7 +34,7 @@ fn koigate(args: &[&str]) -> Command {
 }
 
 /// How a command ends, and what standard output and standard error hold; nothing where that is empty.
-async fn check(mut command: Command, code: i32, (out, err): (&str, &str)) -> Output {
+pub(crate) async fn check(mut command: Command, code: i32, (out, err): (&str, &str)) -> Output {
     let output = bounded("the end of the command", command.output()).await.unwrap();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     let shown = format!("{command:?}\n{stdout}\n{stderr}");

@@ -71,6 +71,22 @@ pub(crate) struct Admin {
     pub(crate) listen: Option<Placed<String>>,
     /// Who may come in. Default: everybody who reaches the address.
     pub(crate) auth: Option<Placed<Table<Auth>>>,
+    /// The last hooks, remembered in memory for `/traces`.
+    #[serde(deserialize_with = "forms::table")]
+    pub(crate) traces: Traces,
+}
+
+/// The last hooks, remembered in memory for `/traces`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Traces {
+    /// How many; 0 remembers none. At most 100000. Default: 200.
+    pub(crate) keep: Option<Placed<i64>>,
+    /// What they may hold in memory, about; the oldest are forgotten first. 1KiB to 1GiB. Default: `"32MiB"`.
+    pub(crate) memory: Option<Placed<SizeText>>,
+    /// Places whose values are shown in no trace: JSON Pointers, `*` for one segment.
+    /// Default: `["/config", "/slaveRequest/proxies"]`.
+    pub(crate) hide: Option<Placed<Vec<Placed<String>>>>,
 }
 
 /// Who may come in.

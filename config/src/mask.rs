@@ -12,7 +12,7 @@ use crate::place::{Span, line_start};
 
 /// Keys whose values can't be secrets, wherever they stand. On a broken line, where nobody knows what belongs to
 /// what, only their values are shown.
-const PLAIN: [&str; 24] = [
+const PLAIN: [&str; 26] = [
     "always_finish",
     "chain",
     "connect_timeout",
@@ -22,6 +22,7 @@ const PLAIN: [&str; 24] = [
     "format",
     "hide",
     "images",
+    "keep",
     "keys",
     "level",
     "listen",
@@ -30,6 +31,7 @@ const PLAIN: [&str; 24] = [
     "max_reply",
     "may",
     "may_change",
+    "memory",
     "on_conflict",
     "on_failure",
     "path",
@@ -40,9 +42,9 @@ const PLAIN: [&str; 24] = [
 ];
 
 /// The other keys. What else looks like a key on a broken line may be a line of a secret.
-const OTHER: [&str; 14] = [
+const OTHER: [&str; 15] = [
     "admin", "auth", "backends", "defaults", "env", "file", "headers", "hooks", "log", "secret", "server",
-    "sign", "token", "url",
+    "sign", "token", "traces", "url",
 ];
 
 /// Keys whose values are secrets.

@@ -1,4 +1,4 @@
-//! The operator's door: metrics, health, what runs, and another configuration on request.
+//! The operator's door: metrics, health, what runs, what happened, and another configuration on request.
 
 mod access;
 mod reload;
@@ -20,15 +20,20 @@ use crate::inbound::{Admitted, Door, Head, Refusal, Request, Response};
 use crate::live::{Reloader, Trigger};
 use crate::metrics::Metrics;
 use crate::server::Phase;
+use crate::traces::Traces;
 use crate::version::{REVISION, VERSION};
 
 /// No route takes a body; what is sent along by mistake is read and dropped.
 const MAX_BODY: usize = 64 * 1024;
 
+/// What the path of a trace begins with.
+const TRACES: &str = "/traces/";
+
 /// The door behind the admin address.
 pub struct AdminDoor {
     metrics: Arc<Metrics>,
     reloader: Arc<Reloader>,
+    traces: Arc<Traces>,
     phase: watch::Receiver<Phase>,
     started_at: Timestamp,
     /// The same moment on a clock that nobody sets.
@@ -47,6 +52,10 @@ pub enum Route {
     Ready,
     /// `/status`: what runs, and how, as JSON.
     Status,
+    /// `/traces`: the last hooks in a line each, the latest first, as JSON.
+    Traces,
+    /// `/traces/{id}`: all that is remembered of one hook, as JSON.
+    Trace,
     /// `POST /reload`: reads the configuration again.
     Reload,
 }
@@ -55,10 +64,16 @@ pub enum Route {
 
 impl AdminDoor {
     /// Shows what these count and run, and what phase the process is in; its time begins now.
-    pub fn new(metrics: Arc<Metrics>, reloader: Arc<Reloader>, phase: watch::Receiver<Phase>) -> Self {
+    pub fn new(
+        metrics: Arc<Metrics>,
+        reloader: Arc<Reloader>,
+        traces: Arc<Traces>,
+        phase: watch::Receiver<Phase>,
+    ) -> Self {
         Self {
             metrics,
             reloader,
+            traces,
             phase,
             started_at: status::time(SystemTime::now()),
             begun: Instant::now(),
@@ -101,6 +116,20 @@ impl AdminDoor {
             listening: self.listening.get().cloned().unwrap_or_default(),
             hooks: status::hooks(&running.plan),
             backends: running.backends().iter().map(|live| (&**live).into()).collect(),
+        }
+    }
+
+    fn summaries(&self) -> Response {
+        let limits = &self.reloader.running().plan.admin.traces;
+        json(200, &self.traces.summaries(limits))
+    }
+
+    fn trace(&self, path: &str) -> Response {
+        let id = path.strip_prefix(TRACES).unwrap_or_default();
+        let limits = &self.reloader.running().plan.admin.traces;
+        match self.traces.find(id, limits) {
+            Some(trace) => json(200, &trace),
+            None => Response::text(404, "no such hook is remembered\n"),
         }
     }
 
@@ -152,6 +181,8 @@ impl Door for AdminDoor {
             Route::Health => Response::text(200, "alive\n"),
             Route::Ready => self.ready(),
             Route::Status => json(200, &self.status()),
+            Route::Traces => self.summaries(),
+            Route::Trace => self.trace(request.head.path()),
             Route::Reload => self.reload(&request.head).await,
         })
     }
@@ -175,6 +206,8 @@ impl Route {
             "/readyz" => Some(Self::Ready),
             "/status" => Some(Self::Status),
             "/reload" => Some(Self::Reload),
+            "/traces" => Some(Self::Traces),
+            _ if path.starts_with(TRACES) => Some(Self::Trace),
             _ => None,
         }
     }

@@ -63,7 +63,7 @@ fn door(text: &str, supervisor: &Supervisor) -> (AdminDoor, PathBuf) {
     };
     let reloader = Reloader::start(Configuration::read(&file).unwrap(), ground);
     (
-        AdminDoor::new(metrics, Arc::new(reloader), supervisor.phase()),
+        AdminDoor::new(metrics, Arc::new(reloader), Arc::default(), supervisor.phase()),
         file,
     )
 }

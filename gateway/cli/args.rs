@@ -38,6 +38,12 @@ pub(crate) enum Command {
     ///
     /// Exit status 0 if `run` would start with it, 1 if not. Nothing is started and no service is asked.
     Check(CheckArgs),
+    /// Send a document through a chain, and see what each service was sent, said and changed
+    ///
+    /// Asks the services that the chain of HOOK names, by the same code as `run`, and prints every call with its
+    /// time, what it changed, who disagreed, and the answer. Callbacks have effects: services take these calls for
+    /// real ones. Exit status 0 where the bot would go on, 3 where it would refuse.
+    Explain(ExplainArgs),
     /// A callback service that answers as told, for trying chains out
     #[command(after_long_help = MOCK_REPLIES)]
     Mock(MockArgs),
@@ -60,6 +66,9 @@ pub(crate) enum Command {
     /// connections kept.
     #[command(after_long_help = WHERE)]
     Status(StatusArgs),
+    /// Show the last hooks of a running gateway, or all that it remembers of one
+    #[command(after_long_help = WHERE)]
+    Traces(TracesArgs),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Print what makes a shell complete this program's commands and options
@@ -136,6 +145,46 @@ pub(crate) struct StatusArgs {
     /// Print the JSON as it came
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What `traces` is told.
+#[derive(Debug, Args)]
+pub(crate) struct TracesArgs {
+    /// One hook, by the X-Request-Id of its answer or of its log line [default: all, the latest first]
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// Which gateway.
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
+    /// Print the JSON as it came
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `explain` is told.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The hook: onMessage, onPreSend, onResult, or another that has a chain
+    #[arg(value_name = "HOOK")]
+    pub(crate) hook: String,
+    /// The configuration [default: as for `run`]
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        env = "KOIGATE_CONFIG",
+        hide_env_values = true
+    )]
+    pub(crate) config: Option<PathBuf>,
+    /// What the bot would post; - is standard input [default: a sample of the hook]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) document: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Save the pictures of the answer in this folder
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// What `completions` is told.
@@ -301,6 +350,6 @@ mod tests {
         check("koigate completions fish", Ok(()));
         check("koigate completions", Err(ErrorKind::MissingRequiredArgument));
         check("koigate completions csh", Err(ErrorKind::InvalidValue));
-        check("koigate traces", Err(ErrorKind::InvalidSubcommand));
+        check("koigate shadow", Err(ErrorKind::InvalidSubcommand));
     }
 }

@@ -40,7 +40,7 @@ pub(crate) enum CommandError {
     /// It was told to stop a second time, or hooks took too long to finish.
     #[error("ended with connections open")]
     CutShort,
-    /// A file of the demo can't be written.
+    /// A file can't be written.
     #[error("can't write {}", .path.display())]
     Write {
         /// Which.
@@ -58,6 +58,37 @@ pub(crate) enum CommandError {
     /// A running gateway can't use its new configuration; its problems have been printed.
     #[error("the configuration can't be used: the gateway goes on with the one it has")]
     NotReloaded,
+    /// The configuration has no chain for this hook.
+    #[error("no chain is configured for {hook}: there is {}", if .chains.is_empty() { "none" } else { .chains })]
+    NoChain {
+        /// The hook.
+        hook: String,
+        /// Those that have one.
+        chains: String,
+    },
+    /// Nobody knows what a hook of this name carries.
+    #[error("there is a sample of {known} alone: name the document of {hook} with --document FILE")]
+    NoSample {
+        /// The hook.
+        hook: String,
+        /// Those that have one.
+        known: String,
+    },
+    /// A document can't be read.
+    #[error("can't read {}", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The running gateway has forgotten this hook, or never had it.
+    #[error("the gateway remembers no hook {id}: `koigate traces` lists those that it does")]
+    NoTrace {
+        /// Its id.
+        id: String,
+    },
     /// The demo's bot got no answer.
     #[error(transparent)]
     Bot(#[from] BotError),

@@ -5,12 +5,15 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod error;
+pub(crate) mod explain;
 pub(crate) mod mock;
 pub(crate) mod operator;
 pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod status;
+mod trace;
+pub(crate) mod traces;
 
 use std::path::Path;
 

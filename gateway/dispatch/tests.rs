@@ -11,7 +11,7 @@ use koigate_core::hook::{Hook, HookName};
 use koigate_core::outcome::{CallVerdict, HookVerdict};
 use koigate_core::plan::{
     Admin, Backend, BackendId, Chain, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, Plan,
-    RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target,
+    RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
 };
 use koigate_core::reply::Reply;
 use koigate_core::view::Base;
@@ -199,7 +199,11 @@ fn scene(stages: Vec<Vec<Script>>) -> Scene {
             max_in_flight: 1,
             threads: 1,
         },
-        admin: Admin { listen, auth: None },
+        admin: Admin {
+            listen,
+            auth: None,
+            traces: Traces::default(),
+        },
         log: Log {
             format: LogFormat::Text,
             level: LogLevel::Info,

@@ -95,8 +95,12 @@ fn server(old: &Server, new: &Server) -> Vec<&'static str> {
 }
 
 fn admin(old: &Admin, new: &Admin) -> Vec<&'static str> {
-    let Admin { listen: _, auth } = new;
-    differing([("auth", old.auth != *auth)])
+    let Admin {
+        listen: _,
+        auth,
+        traces,
+    } = new;
+    differing([("auth", old.auth != *auth), ("traces", old.traces != *traces)])
 }
 
 fn log(old: Log, new: Log) -> Vec<&'static str> {

@@ -1,12 +1,14 @@
-//! `[admin]`: where the operator's side listens, and who may come in.
+//! `[admin]`: where the operator's side listens, who may come in, and what is remembered for them.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
-use koigate_core::plan::{Admin, Auth};
+use koigate_core::plan::{Admin, Auth, Traces};
+use koigate_core::pointer::Pointer;
 use koigate_core::secret::Secret;
 
 use super::listen::Listener;
-use super::{Surroundings, secret};
+use super::{Surroundings, guards, quantity, secret};
 use crate::file::{self, Table, Tokens};
 use crate::place::{Placed, Span};
 use crate::problem::{AuthProblem, KeyProblem, Warning};
@@ -14,6 +16,13 @@ use crate::report::Findings;
 
 /// A token that other machines may try needs so many characters that trying is hopeless.
 const LEAST: usize = 16;
+
+/// How many hooks may be remembered; `memory` bounds what they hold.
+const KEEP: RangeInclusive<usize> = 0..=100_000;
+const KEPT: usize = 200;
+const MEMORY: usize = 32 << 20;
+/// Where the bot's own secrets and its users' are.
+const HIDDEN: [&str; 2] = ["/config", "/slaveRequest/proxies"];
 
 /// The operator's side, or nothing where it is wrong and noted.
 pub(super) fn resolve(
@@ -38,11 +47,28 @@ pub(super) fn resolve(
             findings.note(span, Warning::ShortToken { least: LEAST });
         }
     }
+    let traces = traces(&written.traces, findings);
     let tokens: Vec<Secret> = tokens.into_iter().map(|(token, _)| token).collect();
     Some(Admin {
         listen,
         auth: (!tokens.is_empty()).then_some(Auth { tokens }),
+        traces,
     })
+}
+
+fn traces(written: &file::Traces, findings: &mut Findings) -> Traces {
+    let hide = match &written.hide {
+        Some(written) => guards::places("hide", written, findings),
+        None => HIDDEN
+            .iter()
+            .filter_map(|place| Pointer::parse(place).ok())
+            .collect(),
+    };
+    Traces {
+        keep: quantity::number(written.keep.as_ref(), KEPT, KEEP, findings),
+        memory: quantity::size(written.memory.as_ref(), MEMORY, findings),
+        hide,
+    }
 }
 
 /// Whether other machines may reach this address.

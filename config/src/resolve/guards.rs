@@ -57,7 +57,7 @@ fn sight(written: &Written<'_>, findings: &mut Findings) -> Option<Sight> {
 }
 
 /// The places of a key, each once.
-fn places(key: &'static str, written: &Places, findings: &mut Findings) -> Vec<Pointer> {
+pub(super) fn places(key: &'static str, written: &Places, findings: &mut Findings) -> Vec<Pointer> {
     let mut places: Vec<Pointer> = Vec::with_capacity(written.value.len());
     for place in &written.value {
         let pointer = match Pointer::parse(&place.value) {

@@ -8,7 +8,7 @@ use koigate_config::{Loaded, Process, admin, describe, load, parse, schema};
 use koigate_core::guards::{Guards, Keys, Power, Powers, Sight};
 use koigate_core::plan::{
     Admin, Backend, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, RejectRule, Scheme, Server,
-    StatusSet, Target,
+    StatusSet, Target, Traces,
 };
 use koigate_core::pointer::Pointer;
 use koigate_core::secret::{Secret, SigningKey};
@@ -54,6 +54,13 @@ fn what_is_not_written_is_the_default() {
         Admin {
             listen: "127.0.0.1:8601".parse().unwrap(),
             auth: None,
+            traces: Traces {
+                keep: 200,
+                memory: 32 << 20,
+                hide: ["/config", "/slaveRequest/proxies"]
+                    .map(|place| Pointer::parse(place).unwrap())
+                    .to_vec(),
+            },
         }
     );
     assert_eq!(
@@ -388,7 +395,7 @@ fn the_reference_holds_every_key_and_the_defaults() {
                 part.strip_prefix(&key)
                     .is_some_and(|rest| rest.trim_start().starts_with('='))
             };
-            line.split("{ ").any(begins)
+            line.split("{ ").flat_map(|part| part.split(", ")).any(begins)
         });
         assert!(stands, "`{key}` is not in the reference");
     }

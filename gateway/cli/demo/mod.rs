@@ -13,7 +13,7 @@ use bytes::Bytes;
 use koigate::server::{Hangups, Stops};
 
 pub(crate) use self::bot::BotError;
-use self::deed::deed;
+pub(crate) use self::deed::{deed, pictures};
 use self::services::{REFUSED_USER, Service, Services};
 use self::site::{Ports, Sides, Site};
 use super::args::DemoArgs;
@@ -33,6 +33,17 @@ struct Scene {
 const ON_MESSAGE: &str = include_str!("onMessage.json");
 const ON_PRE_SEND: &str = include_str!("onPreSend.json");
 const ON_RESULT: &str = include_str!("onResult.json");
+/// A document of this hook as koipy sends it, of the three that it has.
+pub(crate) fn sample(hook: &str) -> Option<Bytes> {
+    let document = match hook {
+        "onMessage" => ON_MESSAGE,
+        "onPreSend" => ON_PRE_SEND,
+        "onResult" => ON_RESULT,
+        _ => return None,
+    };
+    Some(Bytes::from_static(document.as_bytes()))
+}
+
 /// Where the documents name their sender, as koipy's Python spells it.
 const SENDER: &str = "\"from-user\": {\"id\": 5381204417";
 

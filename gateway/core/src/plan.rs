@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::condition::Condition;
 use crate::guards::Guards;
 use crate::hook::HookName;
+use crate::pointer::Pointer;
 use crate::secret::{Secret, SigningKey};
 
 /// The whole checked configuration.
@@ -52,6 +53,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Who may come in. Without it everybody who reaches the address may, so it is one of this machine then.
     pub auth: Option<Auth>,
+    /// What is remembered for them.
+    pub traces: Traces,
 }
 
 /// Who may come in: whoever has one of these tokens.
@@ -60,6 +63,17 @@ pub struct Auth {
     /// Never empty; several are valid while one takes another's place. None is empty, and none holds white space or a
     /// control character, so each fits into a header and is a whole word of one.
     pub tokens: Vec<Secret>,
+}
+
+/// The last hooks that are remembered; by default none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traces {
+    /// How many at most; 0 remembers none.
+    pub keep: usize,
+    /// What they may hold in memory, about, in bytes.
+    pub memory: usize,
+    /// Places whose values are shown in no trace.
+    pub hide: Vec<Pointer>,
 }
 
 /// The log.

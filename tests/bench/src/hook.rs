@@ -16,7 +16,7 @@ use koigate_core::hook::{Hook, HookName};
 use koigate_core::multipart::Form;
 use koigate_core::plan::{
     Admin, Backend, BackendId, Chain, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, Plan,
-    RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target,
+    RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
 };
 use koigate_core::reply::Reply;
 use koigate_core::tally::Tally;
@@ -77,7 +77,11 @@ pub fn plan(backends: usize) -> (Arc<Plan>, Arc<Chain>) {
             max_in_flight: 1024,
             threads: 1,
         },
-        admin: Admin { listen, auth: None },
+        admin: Admin {
+            listen,
+            auth: None,
+            traces: Traces::default(),
+        },
         log: Log {
             format: LogFormat::Text,
             level: LogLevel::Info,

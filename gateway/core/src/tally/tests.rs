@@ -14,7 +14,7 @@ use crate::judge::judge;
 use crate::outcome::HookVerdict;
 use crate::plan::{
     Admin, Backend, BackendId, Images, Log, LogFormat, LogLevel, OnConflict, Scheme, Server, Stage,
-    StatusSet, TableGuard, Target,
+    StatusSet, TableGuard, Target, Traces,
 };
 
 mod guards;
@@ -119,7 +119,11 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
             max_in_flight: 1,
             threads: 1,
         },
-        admin: Admin { listen, auth: None },
+        admin: Admin {
+            listen,
+            auth: None,
+            traces: Traces::default(),
+        },
         log: Log {
             format: LogFormat::Text,
             level: LogLevel::Info,

@@ -1,0 +1,168 @@
+//! The last hooks, remembered for whoever wonders what happened: bounded in number and bytes, in memory alone.
+//!
+//! What is kept is the outcome, which is small, and the posted document where that is small too: keeping the
+//! bodies of large hooks would fill the memory that the next ones need. What `admin.traces.hide` names is left out
+//! when a trace is shown, by the rules that hold then.
+
+mod trace;
+
+use std::collections::VecDeque;
+use std::mem::size_of;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use koigate_core::answer::Answer;
+use koigate_core::outcome::{CallRecord, Outcome};
+use koigate_core::plan::{self, Plan};
+
+pub use self::trace::{Answered, Call, Change, Conflict, Dropped, Failure, Summary, Trace, WrongColumn};
+
+/// The largest document that is kept with a trace, in bytes.
+pub const LARGEST_DOCUMENT: usize = 256 * 1024;
+
+/// One hook that has been answered.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its id, which the answer carried as `X-Request-Id`.
+    pub id: String,
+    /// When it was answered.
+    pub at: SystemTime,
+    /// From its last byte to its answer.
+    pub took: Duration,
+    /// What it ran on.
+    pub plan: Arc<Plan>,
+    /// What the bot posted.
+    pub document: Bytes,
+    /// What happened.
+    pub outcome: Outcome,
+    /// What the bot got.
+    pub answered: Answered,
+}
+
+/// The last hooks of a process.
+#[derive(Debug, Default)]
+pub struct Traces {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// The oldest in front.
+    hooks: VecDeque<Finished>,
+    /// What they hold, about.
+    bytes: usize,
+}
+
+// === impl Traces ===
+
+impl Traces {
+    /// Remembers a hook, and forgets the oldest that are too many or too much for these limits.
+    pub fn keep(&self, mut hook: Finished, limits: &plan::Traces) {
+        if hook.document.len() > LARGEST_DOCUMENT {
+            hook.document = Bytes::new();
+        }
+        let bytes = hook.weight();
+        let mut kept = self.kept();
+        kept.bytes += bytes;
+        kept.hooks.push_back(hook);
+        let forgotten = kept.shrink_to(limits);
+        drop(kept);
+        // Freeing takes longer than the lock should be held.
+        drop(forgotten);
+    }
+
+    /// The remembered hooks, the latest first; those that are too many by these limits are forgotten before.
+    pub fn summaries(&self, limits: &plan::Traces) -> Vec<Summary> {
+        let mut kept = self.kept();
+        kept.shrink_to(limits);
+        kept.hooks.iter().rev().map(Summary::of).collect()
+    }
+
+    /// All that is remembered of the hook with this id, but for what is hidden.
+    pub fn find(&self, id: &str, limits: &plan::Traces) -> Option<Trace> {
+        let mut kept = self.kept();
+        kept.shrink_to(limits);
+        let hook = kept.hooks.iter().rev().find(|hook| hook.id == id)?;
+        let (trace, document) = (Trace::of(hook, &limits.hide), hook.document.clone());
+        drop(kept);
+        Some(trace.with_document(document, &limits.hide))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // Nothing that runs under the lock leaves it half done.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    fn shrink_to(&mut self, limits: &plan::Traces) -> Vec<Finished> {
+        let mut forgotten = Vec::new();
+        while self.hooks.len() > limits.keep || self.bytes > limits.memory {
+            let Some(oldest) = self.hooks.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.weight();
+            forgotten.push(oldest);
+        }
+        forgotten
+    }
+}
+
+// === impl Finished ===
+
+impl Finished {
+    /// What it holds in memory, about, in bytes.
+    fn weight(&self) -> usize {
+        let calls: usize = self.outcome.calls.iter().map(weight).sum();
+        let merging = &self.outcome.merging;
+        let conflicts: usize = merging
+            .listed
+            .iter()
+            .map(|conflict| size_of_val(conflict) + conflict.pointer.len())
+            .sum();
+        size_of::<Self>() + self.id.len() + self.document.len() + calls + conflicts
+    }
+}
+
+fn weight(call: &CallRecord) -> usize {
+    let changes: usize = call
+        .changes
+        .iter()
+        .map(|change| size_of_val(change) + change.pointer.len() + change.value.len())
+        .sum();
+    let said = call
+        .said
+        .as_ref()
+        .map_or(0, |said| said.content_type.len() + said.text.len());
+    let denied: usize = call
+        .denied
+        .places
+        .iter()
+        .map(|place| size_of_val(place) + place.len())
+        .sum();
+    size_of::<CallRecord>()
+        + changes
+        + denied
+        + said
+        + call.failure.as_ref().map_or(0, |failure| failure.detail.len())
+}
+
+// === impl Answered ===
+
+impl Answered {
+    /// What this answer carries.
+    pub fn of(answer: &Answer) -> Self {
+        let label = answer.content_type.as_deref().unwrap_or_default();
+        Self {
+            status: answer.status,
+            content_type: String::from_utf8_lossy(label).into_owned(),
+            bytes: answer.body.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

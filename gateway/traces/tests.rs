@@ -1,0 +1,213 @@
+//! What is remembered, for how long, and what is shown of it.
+
+use std::sync::Arc;
+
+use koigate_core::changes::{Change as Edited, ChangeKind};
+use koigate_core::failure::{Failure as Why, FailureKind};
+use koigate_core::guards::Denied;
+use koigate_core::hook::HookName;
+use koigate_core::outcome::{CallVerdict, Disagreement, Merging, Said, Source};
+use koigate_core::plan::BackendId;
+use koigate_core::pointer::Pointer;
+
+use super::*;
+
+fn limits(keep: usize, memory: usize, hide: &[&str]) -> plan::Traces {
+    plan::Traces {
+        keep,
+        memory,
+        hide: hide.iter().map(|text| Pointer::parse(text).unwrap()).collect(),
+    }
+}
+
+fn plan() -> Plan {
+    let text = "[backends.guard]\nurl = \"http://127.0.0.1:1/\"\n";
+    koigate_config::parse(text, "koigate.toml", &koigate_config::Process)
+        .unwrap()
+        .plan
+}
+
+fn call(name: &str, verdict: CallVerdict) -> CallRecord {
+    CallRecord {
+        backend: BackendId(0),
+        name: name.into(),
+        verdict,
+        status: Some(200),
+        failure: None,
+        stage: 0,
+        started: Duration::from_micros(120),
+        took: Duration::from_micros(3_456),
+        sent: 700,
+        said: None,
+        edits: 0,
+        changes: Vec::new(),
+        denied: Denied::default(),
+        overreach: None,
+        wrong_columns: 0,
+        failed_open: false,
+        not_an_object: false,
+    }
+}
+
+fn hook(id: &str, document: usize, calls: Vec<CallRecord>) -> Finished {
+    Finished {
+        id: id.to_owned(),
+        at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_790_000_000_123),
+        took: Duration::from_micros(4_321),
+        plan: Arc::new(plan()),
+        document: vec![b'x'; document].into(),
+        outcome: Outcome {
+            hook: HookName::new("onResult").unwrap(),
+            source: Source::Replies,
+            calls,
+            merging: Merging::default(),
+            images: 0,
+            dropped: Vec::new(),
+        },
+        answered: Answered {
+            status: 204,
+            content_type: String::new(),
+            bytes: 0,
+        },
+    }
+}
+
+fn ids(traces: &Traces) -> Vec<String> {
+    traces
+        .summaries(&limits(usize::MAX, usize::MAX, &[]))
+        .into_iter()
+        .map(|hook| hook.id)
+        .collect()
+}
+
+#[test]
+fn the_latest_come_first_and_the_oldest_go() {
+    let traces = Traces::default();
+    for id in ["a", "b", "c", "d"] {
+        traces.keep(hook(id, 0, Vec::new()), &limits(3, 1 << 20, &[]));
+    }
+    assert_eq!(ids(&traces), ["d", "c", "b"]);
+    // A reload that keeps fewer is heeded by the next hook; 0 keeps none.
+    traces.keep(hook("e", 0, Vec::new()), &limits(1, 1 << 20, &[]));
+    assert_eq!(ids(&traces), ["e"]);
+    traces.keep(hook("f", 0, Vec::new()), &limits(0, 1 << 20, &[]));
+    assert_eq!(ids(&traces), [""; 0]);
+    assert_eq!(traces.kept().bytes, 0);
+}
+
+#[test]
+fn memory_is_bounded_by_what_is_held() {
+    let traces = Traces::default();
+    for id in 0..100 {
+        traces.keep(
+            hook(&id.to_string(), 10_000, Vec::new()),
+            &limits(1_000, 100_000, &[]),
+        );
+        assert!(traces.kept().bytes <= 100_000);
+    }
+    assert_eq!(ids(&traces).len(), 9);
+    // A document too large to keep costs nothing; its outcome is kept.
+    traces.keep(
+        hook("large", LARGEST_DOCUMENT + 1, Vec::new()),
+        &limits(1_000, 100_000, &[]),
+    );
+    assert_eq!(ids(&traces).first().map(String::as_str), Some("large"));
+    assert_eq!(ids(&traces).len(), 10);
+    let weight: usize = traces.kept().hooks.iter().map(Finished::weight).sum();
+    assert_eq!(traces.kept().bytes, weight);
+}
+
+#[test]
+fn a_trace_says_what_happened() {
+    let mut failed = call("points", CallVerdict::Failed);
+    failed.status = None;
+    failed.failed_open = true;
+    failed.failure = Some(Why::new(FailureKind::Timeout, "no whole reply in time"));
+    let mut finished = hook("id", 10, vec![call("guard", CallVerdict::Continue), failed]);
+    finished.outcome.merging.conflicts = 40;
+    finished.outcome.merging.listed = vec![Disagreement {
+        pointer: "/result/n".into(),
+        first: Arc::from("guard"),
+        second: Arc::from("points"),
+    }];
+    let traces = Traces::default();
+    let limits = limits(1, 1 << 20, &[]);
+    traces.keep(finished, &limits);
+    assert_eq!(traces.find("other", &limits), None);
+    let trace = traces.find("id", &limits).unwrap();
+    assert_eq!(trace.summary, traces.summaries(&limits)[0]);
+    assert_eq!(trace.summary.at, "2026-09-21T14:13:20.123Z");
+    assert_eq!(trace.summary.backends, "guard=continue points=failed");
+    assert_eq!(
+        (trace.summary.ms, trace.calls[0].start_ms, trace.calls[0].ms),
+        (4.32, 0.12, 3.46)
+    );
+    let failure = trace.calls[1].failure.clone().unwrap();
+    assert_eq!((&*failure.kind, &*failure.policy), ("timeout", "continue"));
+    assert_eq!(
+        (trace.conflicts, &*trace.conflicts_listed[0].at),
+        (40, "/result/n")
+    );
+    // What is shown can be read back.
+    let json = serde_json::to_string(&trace).unwrap();
+    assert_eq!(serde_json::from_str::<Trace>(&json).unwrap(), trace);
+}
+
+/// A value shows neither at a hidden place, nor below one, nor above one.
+#[test]
+fn what_is_hidden_is_in_no_trace() {
+    fn check(pointer: &str, hidden: &[&str], shows: bool) {
+        let mut changing = call("columns", CallVerdict::Continue);
+        changing.said = Some(Said {
+            content_type: "application/json".into(),
+            length: 9,
+            text: "what a user reads".into(),
+        });
+        changing.changes = vec![Edited {
+            pointer: pointer.into(),
+            kind: ChangeKind::Replaced,
+            value: "canary".into(),
+            length: 6,
+        }];
+        let traces = Traces::default();
+        let limits = limits(1, 1 << 20, hidden);
+        traces.keep(hook("id", 0, vec![changing]), &limits);
+        let json = serde_json::to_string(&traces.find("id", &limits)).unwrap();
+        assert_eq!(json.contains("canary"), shows, "{pointer} {hidden:?}");
+        assert!(!json.contains("what a user reads"), "{json}");
+    }
+    let hidden = ["/config", "/slaveRequest/proxies", "/message/from-user"];
+    check("/result/n", &hidden, true);
+    check("/configuration", &hidden, true);
+    check("/slaveRequest/task", &hidden, true);
+    check("/config", &hidden, false);
+    check("/config/bot/token", &hidden, false);
+    check("/slaveRequest/proxies/3/password", &hidden, false);
+    check("/slaveRequest/proxies/-", &hidden, false);
+    check("/slaveRequest", &hidden, false);
+    check("/message/from_user/id", &hidden, false);
+    check("", &hidden, false);
+    check("/a/b", &["/*/b"], false);
+    check("/a/c", &["/*/b"], true);
+}
+
+/// The document is shown without what is hidden, byte for byte; one that nobody can cut is not shown.
+#[test]
+fn the_document_of_a_trace() {
+    fn check(document: &str, hidden: &[&str], expected: Option<&str>) {
+        let traces = Traces::default();
+        let limits = limits(1, 1 << 20, hidden);
+        let mut finished = hook("id", 0, Vec::new());
+        finished.document = Bytes::copy_from_slice(document.as_bytes());
+        traces.keep(finished, &limits);
+        let shown = traces.find("id", &limits).unwrap().document;
+        assert_eq!(shown.as_deref(), expected, "{document} {hidden:?}");
+    }
+    let document = r#"{"config": {"token": "canary"}, "message": {"id": 1.0}}"#;
+    check(document, &[], Some(document));
+    check(document, &["/config"], Some(r#"{"message": {"id": 1.0}}"#));
+    check(document, &["/config", "/message"], Some("{}"));
+    check(document, &["/nowhere"], Some(document));
+    check("{broken canary", &["/config"], None);
+    check("", &["/config"], None);
+}
