@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -38,6 +39,14 @@ BACKENDS = {
     "poster": "flask/poster",
     "second-poster": "flask/poster",
     "text": "django/text",
+    "confined": "flask/column",
+    "mute": "django/text",
+}
+
+# What keeps a backend to its place, so that it is denied something.
+GUARDS = {
+    "confined": {"may_change": ["/message"]},
+    "mute": {"may": ["reject"]},
 }
 
 HOOKS = {
@@ -45,6 +54,7 @@ HOOKS = {
     "onPreSend": [["router", "second-router"]],
     "onResult": ["columns", "list"],
     "posters": [["poster", "second-poster", "text"]],
+    "guarded": [["confined", "mute"]],
 }
 
 # For each metric of the contract a question that has an answer once every hook has run.
@@ -73,6 +83,9 @@ QUESTIONS = {
     "koigate_merge_conflicts_total": 'koigate_merge_conflicts_total{hook="onPreSend"} > 0',
     "koigate_merge_failures_total": 'koigate_merge_failures_total{hook="onResult"} > 0',
     "koigate_edits_total": 'koigate_edits_total{hook="onResult", backend="columns"} > 0',
+    "koigate_edits_denied_total": 'koigate_edits_denied_total{hook="guarded", backend="confined"} > 0',
+    "koigate_attachments_denied_total": 'koigate_attachments_denied_total{hook="guarded", backend="mute"} > 0',
+    "koigate_table_guard_total": 'koigate_table_guard_total{hook="onResult", backend="columns"} == 0',
     "koigate_images_collected_total": 'koigate_images_collected_total{hook="posters"} > 0',
     "koigate_attachments_dropped_total": 'koigate_attachments_dropped_total{kind="text"} > 0',
     "koigate_request_rejections_total": 'koigate_request_rejections_total{reason="path"} > 0',
@@ -104,12 +117,17 @@ class Prometheus:
         processes.start("prometheus", command, self.port)
 
     def ask(self, question):
-        """The series that an expression gives now."""
+        """The series that an expression gives now; none before it is ready, which it says with 503."""
         query = urllib.parse.urlencode({"query": question})
-        with urllib.request.urlopen(
-            f"http://127.0.0.1:{self.port}/api/v1/query?{query}", timeout=10
-        ) as answer:
-            return json.load(answer)["data"]["result"]
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}/api/v1/query?{query}", timeout=10
+            ) as answer:
+                return json.load(answer)["data"]["result"]
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            return []
 
     def await_data(self, question):
         """The same, once there are any; none if that takes too long."""
@@ -132,7 +150,7 @@ def run(report, processes):
 
 
 def configured(services):
-    backends = {name: {"url": url(services, at)} for name, at in BACKENDS.items()}
+    backends = {name: {"url": url(services, at)} | GUARDS.get(name, {}) for name, at in BACKENDS.items()}
     backends["gone"] = {"url": f"http://127.0.0.1:{free_port()}/"}
     hooks = {name: {"chain": chain} for name, chain in HOOKS.items()}
     return configuration(backends, hooks, {"failure_statuses": ["5xx"]})
@@ -147,6 +165,7 @@ def post_every_kind(gateway):
             gateway.posts("/onPreSend", ON_PRE_SEND)
             gateway.posts("/onResult", ON_RESULT)
             gateway.posts("/posters", ON_MESSAGE)
+            gateway.posts("/guarded", ON_RESULT)
         post(gateway.port, "/no/such/path", b"{}")
         gateway.process.child.send_signal(signal.SIGHUP)
         time.sleep(2)
