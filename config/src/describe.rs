@@ -1,15 +1,22 @@
-//! A plan in words, for `koigate check`: what is listened on, and what each hook runs. No secret is shown, nor
-//! the query of a URL, which may hold one.
+//! A plan in words, for `koigate check`: what is listened on, what each hook runs, how long that takes at worst, and
+//! what happens when a backend fails. What is as everywhere isn't said. No secret is shown, nor the query of a
+//! URL, which may hold one.
+//!
+//! Lines fit into a terminal of 80 columns, where a Chinese character takes two, unless a URL or a text is longer
+//! than that.
+
+mod backend;
+mod wrap;
 
 use std::fmt::{self, Write};
+use std::time::Duration;
 
-use koigate_core::guards::{Guards, Keys, Power, Sight};
-use koigate_core::plan::{
-    Backend, Chain, Images, OnConflict, OnFailure, Plan, RejectRule, Scheme, Stage, Target,
-};
-use koigate_core::pointer::Pointer;
-
+use self::wrap::write_wrapped;
 use crate::units::{duration, size};
+use koigate_core::plan::{Chain, Images, OnConflict, Plan, RejectRule, Scheme, Stage, TableGuard, Target};
+
+/// URLs stand below each other, as long as the names are not longer than that.
+const NAMES: usize = 24;
 
 /// What a plan does, in lines of text; the last ends with a newline.
 pub fn describe(plan: &Plan) -> String {
@@ -21,107 +28,104 @@ pub fn describe(plan: &Plan) -> String {
 
 fn write_plan(out: &mut String, plan: &Plan) -> fmt::Result {
     let server = &plan.server;
-    let urls: Vec<String> = server
-        .listen
-        .iter()
-        .map(|listen| format!("http://{listen}{}/", server.path))
-        .collect();
+    let mut label = "server";
+    for listen in &server.listen {
+        writeln!(out, "{label:<6}  http://{listen}{}/", server.path)?;
+        label = "";
+    }
     let (body, hooks) = (size(server.max_body), server.max_in_flight);
-    writeln!(
-        out,
-        "server  {}  body up to {body}, {hooks} hooks at once",
-        urls.join(", ")
-    )?;
-    writeln!(out, "admin   http://{}/", plan.admin.listen)?;
+    writeln!(out, "        bodies up to {body}, {hooks} hooks at once")?;
+    let who = match &plan.admin.auth {
+        Some(_) => "whoever has a token",
+        None => "whoever reaches it",
+    };
+    writeln!(out, "admin   http://{}/, for {who}", plan.admin.listen)?;
     for (name, chain) in &plan.chains {
-        writeln!(out, "\n{name}  {}", rules(chain))?;
-        for (index, stage) in chain.stages.iter().enumerate() {
-            write_stage(out, plan, index + 1, stage)?;
-        }
+        write_chain(out, plan, name.as_str(), chain)?;
     }
     Ok(())
 }
 
-/// One line a backend. The stage's number stands once, so that who is asked together is seen.
-fn write_stage(out: &mut String, plan: &Plan, number: usize, stage: &Stage) -> fmt::Result {
+fn write_chain(out: &mut String, plan: &Plan, name: &str, chain: &Chain) -> fmt::Result {
+    let (sum, deadline) = (worst_case(plan, chain), chain.deadline);
+    let (at_worst, deadline) = (duration(sum.min(deadline)), duration(deadline));
+    if sum <= chain.deadline {
+        writeln!(out, "\n{name}  at worst {at_worst}, deadline {deadline}")?;
+    } else {
+        let sum = duration(sum);
+        writeln!(
+            out,
+            "\n{name}  at worst {at_worst}: the deadline cuts timeouts that add up to {sum}"
+        )?;
+    }
+    for rule in rules(chain) {
+        writeln!(out, "  {rule}")?;
+    }
+    let ids = chain.stages.iter().flat_map(|stage| &stage.backends);
+    let names = ids
+        .filter_map(|id| plan.backend(*id))
+        .map(|backend| backend.name.len());
+    let width = names.filter(|width| *width <= NAMES).max().unwrap_or_default();
+    for (index, stage) in chain.stages.iter().enumerate() {
+        write_stage(out, plan, (index + 1, stage), width)?;
+    }
+    Ok(())
+}
+
+/// One backend stands beside its stage's number, several below it.
+fn write_stage(out: &mut String, plan: &Plan, (number, stage): (usize, &Stage), width: usize) -> fmt::Result {
     let mut number = format!("{number}.");
-    for backend in stage.backends.iter().filter_map(|id| plan.backend(*id)) {
-        writeln!(out, "  {number:<3} {}", line(backend, width(plan)))?;
+    if stage.backends.len() > 1 {
+        writeln!(out, "  {number:<4}at the same time")?;
         number.clear();
-        for line in guards(&backend.guards) {
-            writeln!(out, "      {:width$}  {line}", "", width = width(plan))?;
+    }
+    for backend in stage.backends.iter().filter_map(|id| plan.backend(*id)) {
+        let (name, url) = (&backend.name, url(&backend.target));
+        if name.len() <= width {
+            writeln!(out, "  {number:<4}{name:<width$}  {url}")?;
+        } else {
+            writeln!(out, "  {number:<4}{name}\n        {url}")?;
+        }
+        for detail in backend::details(backend) {
+            write_wrapped(out, 8, &detail)?;
         }
     }
     Ok(())
 }
 
-fn rules(chain: &Chain) -> String {
+/// How long a chain takes when every backend fails by its timeout: the longest of each stage, one after the other.
+pub(crate) fn worst_case(plan: &Plan, chain: &Chain) -> Duration {
+    let longest = |stage: &Stage| {
+        let backends = stage.backends.iter().filter_map(|id| plan.backend(*id));
+        backends.map(|backend| backend.timeout).max().unwrap_or_default()
+    };
+    chain.stages.iter().map(longest).sum()
+}
+
+/// What isn't as in other chains.
+fn rules(chain: &Chain) -> Vec<&'static str> {
     let reject = match chain.reject {
-        RejectRule::First => "first reject wins",
-        RejectRule::Ordered => "first reject in order wins",
+        RejectRule::First => None,
+        RejectRule::Ordered => Some("of several rejects the first in the chain's order decides"),
     };
     let conflicts = match chain.on_conflict {
-        OnConflict::Last => "of conflicting edits the last stands",
-        OnConflict::First => "of conflicting edits the first stands",
-        OnConflict::Reject => "conflicting edits reject",
+        OnConflict::Last => None,
+        OnConflict::First => Some("of conflicting edits the first in the chain's order stands"),
+        OnConflict::Reject => Some("conflicting edits refuse the hook with 409"),
     };
     let images = match chain.images {
-        Images::Sheet => "pictures on one sheet",
-        Images::First => "the first picture alone",
+        Images::Sheet => None,
+        Images::First => Some("of several pictures the first alone is sent"),
     };
-    format!(
-        "within {}; {reject}; {conflicts}; {images}",
-        duration(chain.deadline)
-    )
-}
-
-fn line(backend: &Backend, width: usize) -> String {
-    let failure = match &backend.on_failure {
-        OnFailure::Continue => "go on without it",
-        OnFailure::Reject { .. } => "reject",
+    let columns = match chain.table_guard {
+        TableGuard::Report => None,
+        TableGuard::Drop => Some("columns of the wrong length are dropped"),
+        TableGuard::Off => Some("columns may have any length"),
     };
-    let signed = if backend.sign.is_empty() { "" } else { "; signed" };
-    format!(
-        "{:<width$}  {}  timeout {}; if it fails: {failure}{signed}",
-        backend.name,
-        url(&backend.target),
-        duration(backend.timeout)
-    )
-}
-
-/// What a backend is kept from, a line each.
-fn guards(guards: &Guards) -> Vec<String> {
-    let mut lines = Vec::new();
-    match &guards.sight {
-        Sight::Whole => {}
-        Sight::Hide(places) => lines.push(format!("is not sent {}", listed(places))),
-        Sight::Show(places) if places.is_empty() => lines.push("is sent an empty document".into()),
-        Sight::Show(places) => lines.push(format!("is sent only {}", listed(places))),
-    }
-    match guards.keys {
-        Keys::AsIs => {}
-        Keys::Kebab => lines.push("is sent keys like from-user".into()),
-        Keys::Snake => lines.push("is sent keys like from_user".into()),
-    }
-    if !guards.may.are_all() {
-        let powers: Vec<&str> = guards.may.iter().map(Power::as_str).collect();
-        lines.push(match powers.as_slice() {
-            [] => "may answer nothing".into(),
-            powers => format!("may answer only {}", powers.join(", ")),
-        });
-    }
-    if let (Some(places), true) = (&guards.may_change, guards.may.allow(Power::Json)) {
-        lines.push(match places.as_slice() {
-            [] => "may change nothing".into(),
-            places => format!("may change only {}", listed(places)),
-        });
-    }
-    lines
-}
-
-fn listed(places: &[Pointer]) -> String {
-    let places: Vec<&str> = places.iter().map(Pointer::as_str).collect();
-    places.join(", ")
+    [reject, conflicts, images, columns]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A backend's URL for people: without a user, and each value of the query masked.
@@ -144,12 +148,4 @@ fn masked(query: &str) -> String {
         None => "***".to_owned(),
     });
     pairs.collect::<Vec<_>>().join("&")
-}
-
-fn width(plan: &Plan) -> usize {
-    plan.backends
-        .iter()
-        .map(|backend| backend.name.len())
-        .max()
-        .unwrap_or_default()
 }

@@ -14,6 +14,8 @@ mod sign;
 mod url;
 mod warnings;
 
+pub(crate) use backend::{CONNECT_TIMEOUT, MAX_IN_FLIGHT, MAX_REPLY};
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

@@ -17,9 +17,9 @@ use crate::read::Lost;
 use crate::report::Findings;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const MAX_REPLY: usize = 32 << 20;
-const MAX_IN_FLIGHT: usize = 256;
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const MAX_REPLY: usize = 32 << 20;
+pub(crate) const MAX_IN_FLIGHT: usize = 256;
 
 /// What a backend has where it says nothing itself: `[defaults]` over the built-in defaults.
 #[derive(Debug)]

@@ -2,11 +2,12 @@
 
 use koigate_core::guards::{Power, Sight};
 use koigate_core::hook::KNOWN;
-use koigate_core::plan::{Backend, BackendId, Chain, OnFailure, Plan, Scheme, Stage};
+use koigate_core::plan::{Backend, BackendId, Chain, OnFailure, Plan, Scheme};
 use koigate_core::pointer::Pointer;
 
 use super::in_file_order;
 use super::url::is_this_machine;
+use crate::describe::worst_case;
 use crate::file::File;
 use crate::near::nearest;
 use crate::place::{Placed, Span};
@@ -67,11 +68,7 @@ fn note_connect(backend: &Backend, span: &Span, findings: &mut Findings) {
 
 /// Warns where the longest timeouts of a chain's stages add up past its deadline.
 fn note_deadline(name: &Placed<String>, (plan, chain): (&Plan, &Chain), findings: &mut Findings) {
-    let longest = |stage: &Stage| {
-        let backends = stage.backends.iter().filter_map(|id| plan.backend(*id));
-        backends.map(|backend| backend.timeout).max().unwrap_or_default()
-    };
-    let (sum, deadline) = (chain.stages.iter().map(longest).sum(), chain.deadline);
+    let (sum, deadline) = (worst_case(plan, chain), chain.deadline);
     if sum > deadline {
         let hook = name.value.clone();
         findings.note(&name.span, Warning::PastDeadline { hook, sum, deadline });

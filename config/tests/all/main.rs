@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod examples;
 mod files;
 mod keys;
 mod overrides;
