@@ -2,7 +2,7 @@
 
 use crate::json::Document;
 use crate::json::diff::{Edit, Edits, added_member};
-use crate::json::locate::{Locator, push_segment};
+use crate::json::locate::Locator;
 
 /// The most places that are listed of one reply.
 pub const LISTED_CHANGES: usize = 64;
@@ -45,17 +45,13 @@ pub fn changes(base: &Document, edits: &Edits) -> Vec<Change> {
 }
 
 fn change(base: &Document, locator: &mut Locator<'_>, edit: Edit, piece: &[u8]) -> Change {
-    let at = edit.at as usize;
-    let mut pointer = locator.pointer(at);
+    let pointer = locator.place(edit, piece);
     let (kind, value) = if !edit.is_addition() {
         (ChangeKind::Replaced, piece)
-    } else if base.bytes().get(at) == Some(&b']') {
-        pointer.push_str("/-");
+    } else if base.bytes().get(edit.at as usize) == Some(&b']') {
         (ChangeKind::Appended, piece)
     } else {
-        let (key, value) = added_member(piece);
-        push_segment(&mut pointer, key);
-        (ChangeKind::Added, value)
+        (ChangeKind::Added, added_member(piece).1)
     };
     Change {
         pointer,

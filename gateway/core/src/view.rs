@@ -194,6 +194,9 @@ impl<'g> Views<'g> {
     ///
     /// [`FailureKind::Condition`] if something has to be kept from it and the base does not parse.
     pub(crate) fn of(&mut self, guards: &'g Guards) -> Result<View, Failure> {
+        if !guards.look_into_documents() {
+            return Ok(View::whole(self.base.clone()));
+        }
         let is_same = |made: &&(&Guards, View)| made.0.sight == guards.sight && made.0.keys == guards.keys;
         if let Some((_, view)) = self.made.iter().find(is_same) {
             return Ok(view.clone());

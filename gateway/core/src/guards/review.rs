@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{Denied, Guards, Sight};
 use crate::json::cut::Cuts;
 use crate::json::diff::{Edit, Edits, added_member};
-use crate::json::locate::{Locator, push_segment};
+use crate::json::locate::Locator;
 use crate::json::text::{self, Letters};
 use crate::json::{Child, Document, Entry, Kind, Value};
 use crate::pointer::{Pointer, Region, Rest};
@@ -73,8 +73,8 @@ impl<'a> Review<'a> {
             if self.allows(edit, piece) {
                 return Some(edit);
             }
-            let (locator, at) = (&mut self.locator, edit.span().start);
-            self.denied.add(|| place(locator, at, edit, piece));
+            let locator = &mut self.locator;
+            self.denied.add(|| locator.place(edit, piece));
             None
         });
         let denied = self.denied;
@@ -156,19 +156,6 @@ fn hidden_keys<'a>(object: Value<'a>, cuts: &Cuts, letters: Letters) -> Vec<&'a 
     let mut keys: Vec<&[u8]> = hidden.map(|(key, _)| key.content()).collect();
     keys.sort_by(|a, b| text::order_alike(a, b, letters));
     keys
-}
-
-/// The place of an edit: what it replaces, the new key, or `-`, which is behind an array's last element.
-fn place(locator: &mut Locator<'_>, at: usize, edit: Edit, piece: &[u8]) -> String {
-    let mut place = locator.pointer(at);
-    if edit.is_addition() {
-        let is_member = locator
-            .container()
-            .is_some_and(|container| container.kind() == Kind::Object);
-        let key = if is_member { added_member(piece).0 } else { b"-" };
-        push_segment(&mut place, key);
-    }
-    place
 }
 
 // === impl Trail ===

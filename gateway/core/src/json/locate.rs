@@ -1,5 +1,6 @@
 //! Names places of a document: the JSON Pointer (RFC 6901) of an offset.
 
+use super::diff::{Edit, added_member};
 use super::read::{At, Source, content};
 use super::scan::Step;
 use super::text;
@@ -46,6 +47,17 @@ impl<'a> Locator<'a> {
         }
         self.seek(offset);
         self.path()
+    }
+
+    /// The pointer of an edit of the document: of what it replaces, of its new key, or `-`, which is behind an
+    /// array's last element (RFC 6901). Offsets must not go back.
+    pub(crate) fn place(&mut self, edit: Edit, piece: &[u8]) -> String {
+        let mut place = self.pointer(edit.span().start);
+        if edit.is_addition() {
+            let is_array = self.around.last().is_some_and(|frame| frame.open == b'[');
+            push_segment(&mut place, if is_array { b"-" } else { added_member(piece).0 });
+        }
+        place
     }
 
     /// Goes on to the place at `offset`, which is any but the whole document's. Returns how many of the containers
