@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use forms::{Addresses, DurationText, SizeText, Status, Step, Table, Text, Tokens, Word};
+pub(crate) use forms::{Addresses, DurationText, Scalar, SizeText, Status, Step, Table, Text, Tokens, Word};
 
 use crate::place::Placed;
 
@@ -162,6 +162,8 @@ pub(crate) struct Defaults {
     pub(crate) may_change: Option<Placed<Vec<Placed<String>>>>,
     /// As a backend's `may`.
     pub(crate) may: Option<Placed<Vec<Placed<Word<Power>>>>>,
+    /// As a backend's `when`. A backend's own conditions stand for these, and `[]` for none.
+    pub(crate) when: Option<Placed<Vec<Placed<Table<Condition>>>>>,
 }
 
 /// One callback service.
@@ -206,6 +208,11 @@ pub(crate) struct Backend {
     /// What it may answer besides that the hook goes on; what else it answers is dropped, counted and logged, and a
     /// reject that it may not give lets the hook go on. Default: all of them.
     pub(crate) may: Option<Placed<Vec<Placed<Word<Power>>>>>,
+    /// Conditions on the document as earlier stages have left it. All must hold, else the backend is not asked. Each
+    /// says of the value `at` a JSON Pointer, as in `hide`, that it is `in` a list or `not_in` it, that it is `eq` to
+    /// another, that it `matches` a regular expression, or whether it `exists`. Of a document that does not parse
+    /// nothing can be told: the call fails. Default: `[]`.
+    pub(crate) when: Option<Placed<Vec<Placed<Table<Condition>>>>>,
     /// What its calls are signed with, so that it can tell them from anybody else's: Standard Webhooks' headers
     /// `webhook-id`, `webhook-timestamp` and `webhook-signature`. A secret belongs to one backend, so this is not
     /// inherited. Default: calls are not signed.
@@ -220,6 +227,31 @@ pub(crate) struct Sign {
     /// array of two, the old and the new while they are exchanged. Must be there.
     #[schemars(required)]
     pub(crate) secret: Option<Placed<Tokens>>,
+}
+
+/// One condition: a place, and one comparison. Where `*` names several places it holds if one of them fits; `not_in`
+/// and `exists = false` hold if none does, also where there is no such place.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "`at` and one of `in`, `not_in`, `eq`, `matches`, `exists`")]
+pub(crate) struct Condition {
+    /// Where it looks: a JSON Pointer into the document, `*` for one segment, `-` and `_` in keys alike outside
+    /// `/result`. Must be there.
+    #[schemars(required)]
+    pub(crate) at: Option<Placed<String>>,
+    /// The value is one of these. Integers are compared to the last digit, other numbers by their nearest 64-bit
+    /// float; `"5"` is not `5`.
+    #[serde(rename = "in")]
+    pub(crate) among: Option<Placed<Vec<Placed<Scalar>>>>,
+    /// The value is none of these.
+    pub(crate) not_in: Option<Placed<Vec<Placed<Scalar>>>>,
+    /// The value is this one.
+    pub(crate) eq: Option<Placed<Scalar>>,
+    /// A regular expression in RE2's syntax is found in the value: in the text of a string, or in a number as it is
+    /// spelled. `^` and `$` tie it to the ends.
+    pub(crate) matches: Option<Placed<String>>,
+    /// Whether there is such a place, whatever stands there.
+    pub(crate) exists: Option<Placed<bool>>,
 }
 
 /// How keys are spelled: `"as-is"` as the bot spells them, `"kebab"` as `from-user`, `"snake"` as `from_user`.
@@ -272,6 +304,10 @@ pub(crate) struct Hook {
     pub(crate) on_conflict: Option<Placed<Word<OnConflict>>>,
     /// What becomes of several pictures: one `"sheet"` of all, or the `"first"` alone. Default: `"sheet"`.
     pub(crate) images: Option<Placed<Word<Images>>>,
+    /// What becomes of a column of `result` that a backend adds or edits and that doesn't come out as long as
+    /// `节点名称`: a `"report"` counts and logs it, `"drop"` also keeps the column as it was and leaves an added one
+    /// out, `"off"` doesn't look. Default: `"report"`.
+    pub(crate) table_guard: Option<Placed<Word<TableGuard>>>,
 }
 
 /// Which reject of a stage decides.
@@ -300,4 +336,14 @@ pub(crate) enum OnConflict {
 pub(crate) enum Images {
     Sheet,
     First,
+}
+
+/// What becomes of columns of the wrong length.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum TableGuard {
+    Report,
+    Drop,
+    Off,
 }

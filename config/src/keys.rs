@@ -75,7 +75,10 @@ impl Walk<'_> {
 
     fn key(&self, path: &[String], name: &str, schema: &Value, keys: &mut Vec<Key>) {
         let path = [path, &[name.to_owned()]].concat();
-        let resolved = self.resolved(schema);
+        let mut resolved = self.resolved(schema);
+        if let Some(items) = resolved.get_mut("items") {
+            *items = self.resolved(items).into();
+        }
         let words = schema.get("description").or_else(|| resolved.get("description"));
         let words = words.and_then(Value::as_str).unwrap_or_default();
         keys.push(Key {

@@ -12,11 +12,12 @@ use crate::place::{Span, line_start};
 
 /// Keys whose values can't be secrets, wherever they stand. On a broken line, where nobody knows what belongs to
 /// what, only their values are shown.
-const PLAIN: [&str; 26] = [
+const PLAIN: [&str; 28] = [
     "always_finish",
     "chain",
     "connect_timeout",
     "deadline",
+    "exists",
     "failure_message",
     "failure_statuses",
     "format",
@@ -37,14 +38,15 @@ const PLAIN: [&str; 26] = [
     "path",
     "reject",
     "show",
+    "table_guard",
     "threads",
     "timeout",
 ];
 
 /// The other keys. What else looks like a key on a broken line may be a line of a secret.
-const OTHER: [&str; 15] = [
-    "admin", "auth", "backends", "defaults", "env", "file", "headers", "hooks", "log", "secret", "server",
-    "sign", "token", "traces", "url",
+const OTHER: [&str; 21] = [
+    "admin", "at", "auth", "backends", "defaults", "env", "eq", "file", "headers", "hooks", "in", "log",
+    "matches", "not_in", "secret", "server", "sign", "token", "traces", "url", "when",
 ];
 
 /// Keys whose values are secrets.

@@ -36,11 +36,13 @@ macro_rules! problems {
     };
 }
 
+mod conditions;
 mod guards;
 mod overrides;
 mod sign;
 mod warnings;
 
+pub use conditions::ConditionProblem;
 pub use guards::GuardProblem;
 pub use overrides::OverrideProblem;
 pub use sign::SignProblem;
@@ -67,6 +69,8 @@ pub enum Problem {
     Chain(ChainProblem),
     /// Who may come in.
     Auth(AuthProblem),
+    /// When a backend is asked.
+    Condition(ConditionProblem),
     /// What a backend's calls are signed with.
     Sign(SignProblem),
     /// What a backend may see, change and say.
@@ -375,6 +379,7 @@ impl Problem {
             Self::Secret(problem) => problem.code(),
             Self::Chain(problem) => problem.code(),
             Self::Auth(problem) => problem.code(),
+            Self::Condition(problem) => problem.code(),
             Self::Sign(problem) => problem.code(),
             Self::Guard(problem) => problem.code(),
             Self::Override(problem) => problem.code(),
@@ -402,6 +407,7 @@ impl Problem {
             SecretProblem::CODES,
             ChainProblem::CODES,
             AuthProblem::CODES,
+            ConditionProblem::CODES,
             SignProblem::CODES,
             GuardProblem::CODES,
             OverrideProblem::CODES,

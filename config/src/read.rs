@@ -7,7 +7,7 @@
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Deserializer, Error};
+use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 
 use crate::file::File;
 use crate::mask::{Mask, start_of_line};
@@ -180,6 +180,12 @@ fn note_syntax(text: &str, errors: &[Error], findings: &mut Findings) -> Option<
 fn take(table: &mut DeTable<'_>, at: &Span, wrong: Wrong) -> Option<Entry> {
     let mut found = None;
     for (key, value) in table.iter_mut() {
+        if let DeValue::Array(elements) = value.get_mut()
+            && let Some(mut entry) = take_from(elements, at, wrong)
+        {
+            entry.path.insert(0, key.get_ref().to_string());
+            return Some(entry);
+        }
         let is_it = match wrong {
             Wrong::Key => key.span() == *at,
             // A table's own place is its header, which may hold the places of others.
@@ -202,6 +208,14 @@ fn take(table: &mut DeTable<'_>, at: &Span, wrong: Wrong) -> Option<Entry> {
         path: vec![key.get_ref().to_string()],
         key: key.span(),
         kind: kind_at(&value, at),
+    })
+}
+
+/// Takes an entry out of one of the tables of an array.
+fn take_from(elements: &mut DeArray<'_>, at: &Span, wrong: Wrong) -> Option<Entry> {
+    elements.iter_mut().find_map(|element| match element.get_mut() {
+        DeValue::Table(inner) => take(inner, at, wrong),
+        _ => None,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::problem::{
 use crate::report::{Color, Finding, Origin, Report};
 use crate::units::{duration, size};
 
+mod conditions;
 mod guards;
 mod overrides;
 mod sign;
@@ -80,6 +81,7 @@ pub(crate) fn words(problem: &Problem) -> Words {
         Problem::Secret(problem) => secret(problem),
         Problem::Chain(problem) => chain(problem),
         Problem::Auth(problem) => auth(problem),
+        Problem::Condition(problem) => conditions::problem(problem),
         Problem::Sign(problem) => sign::problem(problem),
         Problem::Guard(problem) => guards::problem(problem),
         Problem::Override(problem) => overrides::problem(problem),
@@ -153,6 +155,7 @@ fn key(problem: &KeyProblem) -> (String, String) {
             match *key {
                 "url" => "Say where it is: `url = \"http://127.0.0.1:8081/{hook}\"`.".into(),
                 "token" => "Say what the caller has to know: `token = { env = \"NAME\" }`.".into(),
+                "at" => "Say where it looks: `at = \"/message/chat/id\"`.".into(),
                 "secret" => "Say what calls are signed with: `secret = { env = \"NAME\" }`.".into(),
                 _ => "Say who is asked: `chain = [\"name\"]`; or remove the table.".into(),
             },
@@ -410,6 +413,9 @@ fn warning(warning: &Warning) -> (String, String) {
             "Use https, or hide it: `hide = [\"/config\"]`; unless nobody else can read on that network."
                 .into(),
         ),
+        Warning::ImpossiblePlace { hook, place, nearest } => {
+            conditions::impossible_place(hook, place, nearest.as_deref())
+        }
         Warning::ElementNamed { segment } => guards::element_named(segment),
         Warning::AnswersApart { hook, first, second } => {
             guards::answers_apart(hook, (&first.0, first.1), (&second.0, second.1))

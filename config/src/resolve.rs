@@ -4,12 +4,14 @@
 mod admin;
 mod backend;
 mod chain;
+mod conditions;
 mod guards;
 mod headers;
 mod listen;
 mod quantity;
 mod secret;
 mod server;
+mod shape;
 mod sign;
 mod url;
 mod warnings;

@@ -40,6 +40,19 @@ pub(crate) enum Status {
     Class(String),
 }
 
+/// A value that one of the document is compared with.
+#[derive(Debug)]
+pub(crate) enum Scalar {
+    /// `"supergroup"`
+    String(String),
+    /// `-1001987654321`
+    Integer(i64),
+    /// `0.5`
+    Float(f64),
+    /// `true`
+    Bool(bool),
+}
+
 /// A text that may be a secret: written here, or where it is.
 #[derive(Debug)]
 pub(crate) enum Text {
@@ -113,6 +126,12 @@ macro_rules! forms {
     (@ integer $name:ident $take:expr) => {
         fn visit_i64<E: Error>(self, number: i64) -> Result<$name, E> { Ok($take(number)) }
     };
+    (@ float $name:ident $take:expr) => {
+        fn visit_f64<E: Error>(self, number: f64) -> Result<$name, E> { Ok($take(number)) }
+    };
+    (@ boolean $name:ident $take:expr) => {
+        fn visit_bool<E: Error>(self, value: bool) -> Result<$name, E> { Ok($take(value)) }
+    };
     (@ array $name:ident $take:expr) => {
         fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<$name, A::Error> {
             Deserialize::deserialize(SeqAccessDeserializer::new(elements)).map($take)
@@ -128,6 +147,12 @@ macro_rules! forms {
 forms!(Addresses, "a string or an array of strings", { string => Addresses::One, array => Addresses::Many });
 forms!(Step, "a backend's name or an array of names", { string => Step::One, array => Step::Together });
 forms!(Status, "a number or a class such as \"5xx\"", { integer => Status::Number, string => Status::Class });
+forms!(Scalar, "a string, a number or a boolean", {
+    string => Scalar::String,
+    integer => Scalar::Integer,
+    float => Scalar::Float,
+    boolean => Scalar::Bool,
+});
 forms!(Text, "a string, { env = \"NAME\" } or { file = \"path\" }", {
     string => |text: String| Text::Plain(Secret::new(text)),
     table => Text::Elsewhere,
@@ -255,6 +280,10 @@ schema!(Status, |_generator| json_schema!({
         { "type": "string", "pattern": "^[3-9]xx$" },
     ],
 }));
+schema!(
+    Scalar,
+    |_generator| json_schema!({ "type": ["string", "number", "boolean"] })
+);
 schema!(Text, |generator| json_schema!({
     "title": "secret",
     "anyOf": [{ "type": "string" }, generator.subschema_for::<Elsewhere>()],

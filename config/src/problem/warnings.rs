@@ -69,6 +69,15 @@ problems! {
             /// The later, and what it may.
             second: (String, &'static str),
         },
+        /// A condition looks where nothing is.
+        "KG111" ImpossiblePlace {
+            /// The hook.
+            hook: String,
+            /// The place.
+            place: String,
+            /// What was probably meant.
+            nearest: Option<String>,
+        },
         /// A variable that overrides nothing, but is spelt nearly as one that would.
         "KG112" NearlyOverride {
             /// The variable that would.

@@ -15,6 +15,7 @@ pub(super) fn problem(problem: &GuardProblem) -> (String, String) {
             "this is the whole document".into(),
             match *key {
                 "hide" => "Name a part of it; `show = []` sends nothing of it.".into(),
+                "at" => "Name a part of it: \"/message/chat/id\".".into(),
                 key => {
                     format!("Name a part of it, or remove `{key}`: without it the whole document is meant.")
                 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use koigate_core::condition::Condition;
 use koigate_core::guards::Guards;
 use koigate_core::hook::is_name;
 use koigate_core::plan::{Backend, Header, OnFailure, StatusSet, Target};
@@ -9,7 +10,7 @@ use koigate_core::texts;
 
 use super::listen::Listeners;
 use super::quantity::{self, PERMITS};
-use super::{Surroundings, guards, headers, secret, sign, url, word};
+use super::{Surroundings, conditions, guards, headers, secret, sign, url, word};
 use crate::file::{self, Defaults, Status};
 use crate::place::Placed;
 use crate::problem::{KeyProblem, UrlProblem, ValueProblem, quotable};
@@ -34,6 +35,7 @@ pub(super) struct Inherited {
     max_in_flight: usize,
     always_finish: bool,
     guards: Guards,
+    when: Vec<Condition>,
 }
 
 /// What backends inherit. It is resolved once, so that what is wrong in it is noted once.
@@ -60,6 +62,11 @@ pub(super) fn inherited(
             .as_ref()
             .is_some_and(|written| written.value),
         guards: guards::resolve(&defaults.into(), &Guards::default(), findings),
+        when: defaults
+            .when
+            .as_ref()
+            .map(|written| conditions::resolve(written, around, findings))
+            .unwrap_or_default(),
     }
 }
 
@@ -100,7 +107,10 @@ pub(super) fn resolve(
             PERMITS,
             findings,
         ),
-        when: Vec::new(),
+        when: match &own.when {
+            Some(written) => conditions::resolve(written, around, findings),
+            None => inherited.when.clone(),
+        },
         sign: sign::resolve(&name.value, own.sign.as_ref(), around, findings),
         always_finish: own
             .always_finish

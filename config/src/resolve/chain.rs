@@ -60,7 +60,7 @@ pub(super) fn resolve(
         reject: reject(hook),
         on_conflict: on_conflict(hook),
         images: images(hook),
-        table_guard: TableGuard::Report,
+        table_guard: table_guard(hook),
     })
 }
 
@@ -131,5 +131,13 @@ fn images(hook: &file::Hook) -> Images {
     match word(hook.images.as_ref(), file::Images::Sheet) {
         file::Images::Sheet => Images::Sheet,
         file::Images::First => Images::First,
+    }
+}
+
+fn table_guard(hook: &file::Hook) -> TableGuard {
+    match word(hook.table_guard.as_ref(), file::TableGuard::Report) {
+        file::TableGuard::Report => TableGuard::Report,
+        file::TableGuard::Drop => TableGuard::Drop,
+        file::TableGuard::Off => TableGuard::Off,
     }
 }

@@ -60,18 +60,9 @@ fn sight(written: &Written<'_>, findings: &mut Findings) -> Option<Sight> {
 pub(super) fn places(key: &'static str, written: &Places, findings: &mut Findings) -> Vec<Pointer> {
     let mut places: Vec<Pointer> = Vec::with_capacity(written.value.len());
     for place in &written.value {
-        let pointer = match Pointer::parse(&place.value) {
-            Ok(pointer) => pointer,
-            Err(error) => {
-                let nearest = nearest(&place.value, error);
-                findings.note(&place.span, GuardProblem::NotAPointer { error, nearest });
-                continue;
-            }
-        };
-        if pointer.is_whole() {
-            findings.note(&place.span, GuardProblem::WholeDocument { key });
+        let Some(pointer) = pointer(key, place, findings) else {
             continue;
-        }
+        };
         if let Some(by) = places
             .iter()
             .find(|other| other.covers(&pointer) && pointer.covers(other))
@@ -80,10 +71,27 @@ pub(super) fn places(key: &'static str, written: &Places, findings: &mut Finding
             findings.note(&place.span, GuardProblem::PlaceTwice { by });
             continue;
         }
-        note_element(&pointer, place, findings);
         places.push(pointer);
     }
     places
+}
+
+/// One place of a key: a part of the document.
+pub(super) fn pointer(key: &'static str, place: &Placed<String>, findings: &mut Findings) -> Option<Pointer> {
+    let pointer = match Pointer::parse(&place.value) {
+        Ok(pointer) => pointer,
+        Err(error) => {
+            let nearest = nearest(&place.value, error);
+            findings.note(&place.span, GuardProblem::NotAPointer { error, nearest });
+            return None;
+        }
+    };
+    if pointer.is_whole() {
+        findings.note(&place.span, GuardProblem::WholeDocument { key });
+        return None;
+    }
+    note_element(&pointer, place, findings);
+    Some(pointer)
 }
 
 /// What was probably meant: other notations have no slash at the beginning, or something before it.

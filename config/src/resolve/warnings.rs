@@ -6,12 +6,13 @@ use koigate_core::plan::{Backend, BackendId, Chain, OnFailure, Plan, Scheme};
 use koigate_core::pointer::Pointer;
 
 use super::in_file_order;
+use super::shape::{Absence, absence};
 use super::url::is_this_machine;
 use crate::describe::worst_case;
-use crate::file::File;
+use crate::file::{self, File};
 use crate::near::nearest;
 use crate::place::{Placed, Span};
-use crate::problem::Warning;
+use crate::problem::{Warning, quotable};
 use crate::report::Findings;
 
 /// The hooks that come before a test, whose rejects keep it from running.
@@ -39,8 +40,41 @@ pub(super) fn note(file: &File, plan: &Plan, findings: &mut Findings) {
         if written.on_failure.is_none() {
             note_open_guard(backend, &hooks, &name.span, findings);
         }
+        note_conditions((plan, BackendId(index)), written, findings);
         if let Some(connect) = &written.connect_timeout {
             note_connect(backend, &connect.span, findings);
+        }
+    }
+}
+
+/// Warns of a backend's own conditions that look where a document of one of its hooks has nothing. What isn't there
+/// an earlier stage may add, unless it seems to be misspelt.
+fn note_conditions((plan, id): (&Plan, BackendId), written: &file::Backend, findings: &mut Findings) {
+    let places = written.when.iter().flat_map(|when| &when.value);
+    for place in places.filter_map(|condition| condition.value.0.at.as_ref()) {
+        let Ok(pointer) = Pointer::parse(&place.value) else {
+            continue;
+        };
+        for (hook, chain) in &plan.chains {
+            let Some(stage) = chain.stages.iter().position(|stage| stage.backends.contains(&id)) else {
+                continue;
+            };
+            let nearest = match absence(hook.as_str(), &pointer) {
+                Some(Absence::Misspelt(meant)) => Some(meant),
+                Some(Absence::Empty) if stage == 0 => None,
+                Some(Absence::Empty) | None => continue,
+            };
+            let (hook, place_written) = (hook.to_string(), quotable(&place.value));
+            findings.note(
+                &place.span,
+                Warning::ImpossiblePlace {
+                    hook,
+                    place: place_written,
+                    nearest,
+                },
+            );
+            // Once is enough.
+            break;
         }
     }
 }

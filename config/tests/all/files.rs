@@ -8,7 +8,7 @@ use koigate_config::{Loaded, Process, admin, describe, load, parse, schema};
 use koigate_core::guards::{Guards, Keys, Power, Powers, Sight};
 use koigate_core::plan::{
     Admin, Backend, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, RejectRule, Scheme, Server,
-    StatusSet, Target, Traces,
+    StatusSet, TableGuard, Target, Traces,
 };
 use koigate_core::pointer::Pointer;
 use koigate_core::secret::{Secret, SigningKey};
@@ -154,6 +154,7 @@ fn a_chain_alone_is_a_hook() {
     assert_eq!(chain.reject, RejectRule::First);
     assert_eq!(chain.on_conflict, OnConflict::Last);
     assert_eq!(chain.images, Images::Sheet);
+    assert_eq!(chain.table_guard, TableGuard::Report);
 }
 
 #[test]
@@ -292,6 +293,55 @@ fn keys_of_a_signature() {
     }
 }
 
+#[test]
+fn conditions_and_what_is_inherited_of_them() {
+    let words = |when: &str| -> Vec<String> {
+        let defaults = "[defaults]\nwhen = [{ at = \"/message/text\", exists = true }]\n";
+        let backend = backend(&format!(
+            "{defaults}[backends.b]\nurl = \"http://127.0.0.1/\"\n{when}"
+        ));
+        backend.when.iter().map(ToString::to_string).collect()
+    };
+    for (when, expected) in [
+        ("", vec!["/message/text exists"]),
+        ("when = []", vec![]),
+        (
+            "when = [{ at = \"/a\", exists = false }]",
+            vec!["/a does not exist"],
+        ),
+        (
+            "when = [{ at = \"/message/from-user/id\", not_in = [-1, 0x10, 1e3, true, '5'] }, { at = \"/a/*\", eq = nan }]",
+            vec![
+                r#"/message/from-user/id is none of -1, 16, 1000.0, true, "5""#,
+                "/a/* is NaN",
+            ],
+        ),
+        (
+            "[[backends.b.when]]\nat = \"/a\"\nin = [9007199254740993]\n[[backends.b.when]]\nat = \"/b\"\nmatches = '\\d'",
+            vec!["/a is 9007199254740993", r#"/b matches "\\d""#],
+        ),
+    ] {
+        assert_eq!(words(when), expected, "{when}");
+    }
+}
+
+#[test]
+fn conditions_and_columns_in_words() {
+    let text = "[backends.b]\nurl = \"http://127.0.0.1/\"\nwhen = [{ at = \"/message/chat/id\", in = [-1, -2] }, \
+        { at = \"/message/text\", matches = '^/test' }]\n[hooks.x]\nchain = [\"b\"]\ntable_guard = \"drop\"";
+    let words = describe(&loaded(text).plan);
+    for part in [
+        "\n        only when /message/chat/id is one of -1, -2\n        only when /message/text matches \"^/test\"\n",
+        "\n  columns of the wrong length are dropped\n",
+    ] {
+        assert!(words.contains(part), "{words}");
+    }
+    let off = text.replace("\"drop\"", "\"off\"");
+    assert!(describe(&loaded(&off).plan).contains("\n  columns may have any length\n"));
+    let report = text.replace("\"drop\"", "\"report\"");
+    assert!(!describe(&loaded(&report).plan).contains("columns"));
+}
+
 /// What a running gateway is reached by, while its file is being written.
 #[test]
 fn the_operators_side_alone() {
@@ -395,7 +445,7 @@ fn the_reference_holds_every_key_and_the_defaults() {
                 part.strip_prefix(&key)
                     .is_some_and(|rest| rest.trim_start().starts_with('='))
             };
-            line.split("{ ").flat_map(|part| part.split(", ")).any(begins)
+            line.split(['{', ',']).map(str::trim_start).any(begins)
         });
         assert!(stands, "`{key}` is not in the reference");
     }
