@@ -5,6 +5,8 @@ mod table;
 
 pub use table::key_table;
 
+use std::sync::LazyLock;
+
 use schemars::Schema;
 use serde_json::{Map, Value};
 
@@ -40,7 +42,12 @@ pub(crate) struct Takes {
 }
 
 /// Every key and every table of a file, in the order in which they are declared; a table before its keys.
-pub(crate) fn keys() -> Vec<Key> {
+pub(crate) fn keys() -> &'static [Key] {
+    static KEYS: LazyLock<Vec<Key>> = LazyLock::new(all);
+    &KEYS
+}
+
+fn all() -> Vec<Key> {
     let root = crate::schema();
     let mut keys = Vec::new();
     if let Some(file) = root.as_object() {
@@ -203,7 +210,7 @@ mod tests {
                 .collect();
             assert_eq!(names.join(" "), takes, "{path}");
         }
-        for key in &keys {
+        for key in keys {
             assert!(key.is_named() || !key.words.is_empty(), "{:?}", key.path);
             assert_ne!(key.takes(), Takes::default(), "{:?}", key.path);
         }

@@ -5,6 +5,7 @@
 //! "..."` is a likely one), comments, and whatever stands from the first broken line on are masked, character
 //! for character, so that places stay true.
 
+use koigate_core::hook::is_name;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -259,6 +260,14 @@ fn safe_on_broken_line(source: &str) -> usize {
     let end = start + known;
     if known == 0 {
         return 0;
+    }
+    // A header of a backend or a hook, which else nobody could tell from the others.
+    let name = word.get(known..).unwrap_or_default();
+    if matches!(word.get(..known), Some("backends." | "hooks."))
+        && is_name(name)
+        && source.trim() == format!("[{word}]")
+    {
+        return source.len();
     }
     let rest = source.get(end..).unwrap_or_default().trim();
     let value = rest.strip_prefix('=').unwrap_or(rest).trim();

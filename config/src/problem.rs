@@ -81,6 +81,38 @@ pub enum Problem {
     Warning(Warning),
 }
 
+/// What was probably meant where a text isn't TOML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slip {
+    /// Quotation marks that aren't TOML's: `“reject”`.
+    Quotes,
+    /// A character of a Chinese keyboard.
+    FullWidth {
+        /// What stands there.
+        wrong: char,
+        /// What should.
+        right: char,
+    },
+    /// `key: value`
+    Colon,
+    /// A name in other letters than ASCII's.
+    Name,
+    /// A key or a table that is there already.
+    Duplicate,
+    /// A path of Windows in a string where `\` has a meaning.
+    Backslash,
+    /// `True`
+    Boolean,
+    /// A bracket without its other.
+    Unclosed,
+    /// No comma, or the line above isn't closed.
+    Comma,
+    /// A string without its end.
+    OpenString,
+    /// A string without quotes.
+    Unquoted,
+}
+
 /// Whether a problem keeps the file from being used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -109,6 +141,8 @@ problems! {
         "KG004" Syntax {
             /// What the parser says; it names what it expected, never what it found.
             message: String,
+            /// What was probably meant.
+            slip: Option<Slip>,
         },
         /// There are more problems than are shown.
         "KG005" TooMany {
@@ -117,6 +151,11 @@ problems! {
         },
         /// Nothing stands in it but white space and comments.
         "KG006" Empty,
+        /// It is another format's.
+        "KG007" OtherFormat {
+            /// Which.
+            format: &'static str,
+        },
     }
 }
 
@@ -131,6 +170,8 @@ problems! {
             table: String,
             /// The known key that is nearly the same.
             nearest: Option<String>,
+            /// The tables that have such a key, where none here is nearly the same: `[server]`.
+            elsewhere: Vec<String>,
             /// Every key known here.
             known: Vec<String>,
         },

@@ -5,16 +5,20 @@
 //! and the rest is read again, until what is left is right. [`Lost`] remembers what was taken out, so that
 //! nobody is told that a key is missing which stands there misspelt.
 
+mod slip;
+
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 
+use self::slip::{other_format, slip};
 use crate::file::File;
+use crate::keys::keys;
 use crate::mask::{Mask, start_of_line};
 use crate::near::nearest;
 use crate::overrides::{Overridden, Variables};
 use crate::place::Span;
-use crate::problem::{FileProblem, KeyProblem, Problem, quotable};
+use crate::problem::{FileProblem, KeyProblem, Problem, Slip, quotable};
 use crate::report::{Findings, MOST_FINDINGS, Report, Written};
 
 /// The operator's table.
@@ -149,7 +153,7 @@ fn repair(table: &mut DeTable<'_>, error: &Error, lost: &mut Lost, findings: &mu
     };
     let Some(entry) = take(table, &span, wrong) else {
         let message = "this is not understood".to_owned();
-        findings.note(&span, FileProblem::Syntax { message });
+        findings.note(&span, FileProblem::Syntax { message, slip: None });
         return false;
     };
     let problem = match wrong {
@@ -169,9 +173,25 @@ fn note_syntax(text: &str, errors: &[Error], findings: &mut Findings) -> Option<
         .collect();
     errors.sort_by_key(|(span, _)| span.start);
     errors.dedup_by_key(|(span, _)| start_of_line(text, span.start));
+    if let (Some((span, _)), Some(format)) = (errors.first(), other_format(text)) {
+        findings.note(span, FileProblem::OtherFormat { format });
+        return Some(start_of_line(text, span.start));
+    }
+    let mut doubled = None;
     for (span, message) in &errors {
+        let slip = slip(text, span, message);
+        let start = start_of_line(text, span.start);
+        if slip == Some(Slip::Duplicate) {
+            let since = doubled.and_then(|header| text.get(header..start));
+            if since.is_some_and(|since| !since.contains("\n[")) {
+                // The table is there twice, so of course its keys are.
+                continue;
+            }
+            let is_header = text.get(start..).is_some_and(|line| line.starts_with('['));
+            doubled = is_header.then_some(start);
+        }
         let message = (*message).to_owned();
-        findings.note(span, FileProblem::Syntax { message });
+        findings.note(span, FileProblem::Syntax { message, slip });
     }
     errors.first().map(|(span, _)| start_of_line(text, span.start))
 }
@@ -288,6 +308,11 @@ impl Lost {
             self.paths.push(path);
         }
         KeyProblem::Unknown {
+            elsewhere: if nearest.is_none() {
+                tables_with(&key)
+            } else {
+                Vec::new()
+            },
             key: quotable(&key),
             table,
             nearest,
@@ -314,6 +339,14 @@ impl Lost {
         }
         .into()
     }
+}
+
+/// The headers of the tables that have this key.
+fn tables_with(key: &str) -> Vec<String> {
+    let its = keys().iter().filter_map(|known| known.path.split_last());
+    its.filter(|(last, table)| *last == key && !table.is_empty())
+        .map(|(_, table)| format!("[{}]", table.join(".")))
+        .collect()
 }
 
 /// What serde says that it expected.

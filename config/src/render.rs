@@ -4,13 +4,14 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::problem::{
-    AuthProblem, ChainProblem, FileProblem, HeaderProblem, KeyProblem, ListenProblem, Problem, SecretProblem,
-    Severity, UrlProblem, ValueProblem, Warning,
+    AuthProblem, ChainProblem, HeaderProblem, KeyProblem, ListenProblem, Problem, SecretProblem, Severity,
+    UrlProblem, ValueProblem, Warning,
 };
 use crate::report::{Color, Finding, Origin, Report};
 use crate::units::{duration, size};
 
 mod conditions;
+mod file;
 mod guards;
 mod overrides;
 mod sign;
@@ -72,7 +73,7 @@ fn plain(text: &str) -> String {
 /// The words for a problem.
 pub(crate) fn words(problem: &Problem) -> Words {
     let (message, remedy) = match problem {
-        Problem::File(problem) => file(problem),
+        Problem::File(problem) => file::problem(problem),
         Problem::Key(problem) => key(problem),
         Problem::Value(problem) => value(problem),
         Problem::Listen(problem) => listen(problem),
@@ -90,58 +91,34 @@ pub(crate) fn words(problem: &Problem) -> Words {
     Words { message, remedy }
 }
 
-fn file(problem: &FileProblem) -> (String, String) {
-    match problem {
-        FileProblem::Unreadable { error } => (
-            format!("the configuration can't be read: {error}"),
-            "Name a file that exists and that this user may read.".into(),
-        ),
-        FileProblem::TooLarge { most } => (
-            format!("the configuration is larger than {most} bytes"),
-            "Name the configuration: this is another file.".into(),
-        ),
-        FileProblem::NotUtf8 => (
-            "the text is not UTF-8 here".into(),
-            "Save the file as UTF-8.".into(),
-        ),
-        FileProblem::Syntax { message } => (
-            format!("this is not TOML: {message}"),
-            "Write `key = value`, with strings in quotes; what follows is judged when this line is right."
-                .into(),
-        ),
-        FileProblem::TooMany { most } => (
-            format!("there are more problems than the {most} that are shown"),
-            "Mend these, and check the file again.".into(),
-        ),
-        FileProblem::Empty => (
-            "nothing stands in the configuration".into(),
-            "Write at least one backend and one hook, as in the examples; a file that an editor is about to write \
-             is empty for a moment."
-                .into(),
-        ),
-    }
-}
-
 fn key(problem: &KeyProblem) -> (String, String) {
     match problem {
         KeyProblem::Unknown {
             key,
             table,
             nearest,
+            elsewhere,
             known,
         } => (
             match table.as_str() {
                 "" => format!("unknown key `{key}`"),
                 table => format!("unknown key `{key}` in `{table}`"),
             },
-            match nearest {
-                Some(nearest) => format!("Write `{nearest}`."),
-                None => format!("Remove it. Known here: {}.", list(known, "`")),
+            match (nearest, &elsewhere[..]) {
+                (Some(nearest), _) => format!("Write `{nearest}`."),
+                (None, []) => format!("Remove it. Known here: {}.", list(known, "`")),
+                (None, tables) => format!("Write it below {}.", list(tables, "`")),
             },
         ),
         KeyProblem::WrongType { key, expected, found } => (
             format!("`{key}` takes {expected}, not {} {found}", article(found)),
-            format!("Write {expected}."),
+            match (expected.as_str(), *found) {
+                ("a boolean", _) => "Write `true` or `false`, without quotes.".into(),
+                ("a whole number", _) => "Write digits alone, without quotes.".into(),
+                ("an array", "string") => "Put brackets around it: `[\"...\"]`.".into(),
+                ("a table", "array") => "Write its name in single brackets: `[table]`.".into(),
+                _ => format!("Write {expected}."),
+            },
         ),
         KeyProblem::UnknownWord { key, nearest, known } => (
             format!("`{key}` doesn't take this word"),
@@ -241,7 +218,8 @@ fn listen(problem: &ListenProblem) -> (String, String) {
 }
 
 fn url(problem: &UrlProblem) -> (String, String) {
-    const EXAMPLE: &str = "Write an absolute URL: \"http://127.0.0.1:8081/{hook}\".";
+    const EXAMPLE: &str =
+        "Write an absolute URL, http:// or https:// first: \"http://127.0.0.1:8081/{hook}\".";
     match problem {
         UrlProblem::NotHttp => (
             "this is not an http or https URL with a host".into(),

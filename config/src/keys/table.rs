@@ -19,7 +19,7 @@ const REQUIRED: &str = " Must be there.";
 pub fn key_table() -> String {
     let mut text = HEAD.to_owned();
     // Writing to a string can't fail.
-    let _ = write_tables(&mut text, &keys());
+    let _ = write_tables(&mut text, keys());
     text
 }
 

@@ -42,7 +42,7 @@ impl Names {
     pub(super) fn of(tables: &DeTable<'_>) -> Self {
         let keys = keys::keys();
         let mut list = Vec::new();
-        for key in &keys {
+        for key in keys {
             let entry = keys.iter().find(|inner| {
                 inner.is_named() && inner.path.split_last().map(|(_, path)| path) == Some(&key.path[..])
             });

@@ -237,7 +237,7 @@ fn what_is_shown_of_a_variable() {
     let expected = "\
 error[KG040]: this is not an http or https URL with a host
 --> environment variable KOIGATE__BACKENDS__BLACKLIST__URL
- = help: Write an absolute URL: \"http://127.0.0.1:8081/{hook}\".
+ = help: Write an absolute URL, http:// or https:// first: \"http://127.0.0.1:8081/{hook}\".
 
 error[KG030]: this is not an address to listen on
 --> environment variable KOIGATE__SERVER__LISTEN

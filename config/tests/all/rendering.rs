@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::Fixed;
+use crate::support::{Fixed, codes};
 use koigate_config::{Color, Report, describe, load, parse};
 
 fn report(text: &str) -> Report {
@@ -28,6 +28,72 @@ fn what_breaks_toml_is_shown_alone_from_there_on() {
         format!("{}\n", report(text).render(Color::Never)),
         include_str!("broken.txt")
     );
+}
+
+/// What people write who have never seen TOML, or write it with a Chinese keyboard: a line of a backend's table, what
+/// is found, and what they are told. Other lines are right.
+#[rustfmt::skip]
+const SLIPS: &[(&str, &str, &str)] = &[
+    ("on_failure = “reject”", "KG004 3:14", "Write straight quotes, `\"`"),
+    ("on_failure = ‘reject’", "KG004 3:14", "Write straight quotes"),
+    ("on_failure ＝ \"reject\"", "KG004 3:12", "Write `=` for `＝`"),
+    ("failure_statuses = [404，422]", "KG004 3:21", "Write `,` for `，`"),
+    ("on_failure\u{3000}= \"reject\"", "KG004 3:11", "Write a plain space for U+3000"),
+    ("on_failure：\"reject\"", "KG004 3:11", "Write `=` for `：`"),
+    ("on_failure: \"reject\"", "KG004 3:11", "Write `=` for `:`"),
+    ("on_failure = reject", "KG004 3:14", "Put the string in quotes"),
+    ("failure_message = 服务坏了，稍后", "KG004 3:19", "Put the string in quotes"),
+    ("timeout = 5s", "KG004 3:11", "Put the string in quotes"),
+    ("on_failure = \"reject", "KG004 3:21", "Close the string with `\"`"),
+    ("failure_statuses = [404", "KG004 4:1, KG004 5:1", "close the array above it"),
+    ("headers.A = { file = \"C:\\keys\\a\" }", "KG004 3:26", "`\\\\` for a backslash"),
+    ("always_finish = True", "KG004 3:17", "in small letters"),
+    ("always_finish = \"true\"", "KG011 3:17", "without quotes"),
+    ("max_in_flight = \"5\"", "KG011 3:17", "without quotes"),
+    ("failure_statuses = \"5xx\"", "KG011 3:20", "Put brackets around it"),
+    ("url = \"http://127.0.0.1:9/\"", "KG004 3:1", "Remove one of the two"),
+    ("[backends.黑名单]", "KG004 3:11", "letters, digits, `_` and `-` of ASCII"),
+    ("[[hooks.onResult]]", "KG011 3:1", "in single brackets"),
+    ("[backend.b]", "KG010 3:2", "Write `backends`"),
+    ("chain = [\"a\"]", "KG010 3:1", "Write it below `[hooks.NAME]`"),
+    ("level = \"warn\"", "KG010 3:1", "Write it below `[log]`"),
+    ("[server]\ntimeout = \"5s\"", "KG010 4:1", "Write it below `[defaults]`, `[backends.NAME]`"),
+    ("[hooks.y]\nchain = \"a\"", "KG011 4:9", "Put brackets around it"),
+    // The table is there twice; its keys are no news.
+    ("[backends.a]\nurl = \"http://127.0.0.1:9/\"", "KG004 3:11", "[backends.a]"),
+];
+
+#[test]
+fn slips_of_the_pen() {
+    for (line, code, words) in SLIPS {
+        let text = format!("[backends.a]\nurl = \"http://127.0.0.1/\"\n{line}\n[hooks.x]\nchain = [\"a\"]\n");
+        // A Windows editor begins the file with a mark, and ends lines in two characters.
+        for text in [text.clone(), format!("\u{feff}{}", text.replace('\n', "\r\n"))] {
+            let report = report(&text);
+            let shown = report.render(Color::Never);
+            assert_eq!(codes(&report).join(", "), *code, "{line}\n{shown}");
+            assert!(shown.contains(words), "{line}\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn other_formats() {
+    for (text, format) in [
+        ("callbacks:\n  onMessage: http://127.0.0.1/\n", "YAML"),
+        ("---\n# koipy\na: [1]\n- b\n", "YAML"),
+        ("{\n  \"server\": {}\n}\n", "JSON"),
+    ] {
+        let report = report(text);
+        assert_eq!(report.findings().len(), 1, "{report}");
+        assert_eq!(
+            report.findings()[0].message(),
+            format!("this is {format}, and a configuration is TOML")
+        );
+    }
+    // One colon makes no YAML.
+    let report = report("[server]\nlisten: \"127.0.0.1:1\"\npath = \"/\"\n");
+    assert_eq!(codes(&report), ["KG004 2:7"]);
 }
 
 #[test]
