@@ -71,7 +71,7 @@ pub(crate) struct Admin {
     pub(crate) listen: Option<Placed<String>>,
     /// Who may come in. Default: everybody who reaches the address.
     pub(crate) auth: Option<Placed<Table<Auth>>>,
-    /// The last hooks, remembered in memory for `/traces`.
+    /// The last hooks, remembered in memory for `/traces`. Default: the keys below.
     #[serde(deserialize_with = "forms::table")]
     pub(crate) traces: Traces,
 }
