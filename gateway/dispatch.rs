@@ -24,11 +24,13 @@ mod tests;
 /// Dropped on the way, the calls that run end by their own rule.
 pub async fn dispatch<C: Caller>(
     caller: &Arc<C>,
-    mut tally: Tally,
+    tally: Tally,
     deadline: Instant,
     form: Form,
 ) -> (Outcome, Answer) {
     let begun = Instant::now();
+    // Boxed, since it goes in and out of every step that may leave the thread.
+    let mut tally = Box::new(tally);
     loop {
         let requests;
         (tally, requests) = open_stage(tally).await;
@@ -62,7 +64,7 @@ pub async fn dispatch<C: Caller>(
 }
 
 /// Opens the next stage; conditions may have to look into a large document.
-async fn open_stage(mut tally: Tally) -> (Tally, Option<Requests>) {
+async fn open_stage(mut tally: Box<Tally>) -> (Box<Tally>, Option<Requests>) {
     let weight = tally.opening_weight();
     let open = move || {
         let requests = tally.open_stage();

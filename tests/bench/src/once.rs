@@ -38,6 +38,12 @@ fn dispatch() {
         status: 204,
         ..Reply::default()
     }));
-    let answer = hook::answered(plan, chain, Bytes::from(vec![b' '; 3 * 1024]), &caller);
+    // Others hold the plan too, so that no hook takes it down.
+    let answer = hook::answered(
+        plan.clone(),
+        chain.clone(),
+        Bytes::from(vec![b' '; 3 * 1024]),
+        &caller,
+    );
     assert_eq!(answer.status, 204);
 }
