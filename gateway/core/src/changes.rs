@@ -9,11 +9,14 @@ pub const LISTED_CHANGES: usize = 64;
 /// How much of a value is shown, in bytes.
 pub const EXCERPT: usize = 160;
 
+/// The longest place that is named whole, in bytes. Keys have any length, and each place repeats those above it.
+const LONGEST_PLACE: usize = 1024;
+
 /// One place that a backend set to another value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The place, as JSON Pointer (RFC 6901) into what the stage was sent; of elements that are appended to an
-    /// array the place behind its last, `/-`.
+    /// array the place behind its last, `/-`. A long one is cut, and its value left out.
     pub pointer: String,
     /// What was done there.
     pub kind: ChangeKind,
@@ -45,7 +48,7 @@ pub fn changes(base: &Document, edits: &Edits) -> Vec<Change> {
 }
 
 fn change(base: &Document, locator: &mut Locator<'_>, edit: Edit, piece: &[u8]) -> Change {
-    let pointer = locator.place(edit, piece);
+    let mut pointer = locator.place(edit, piece);
     let (kind, value) = if !edit.is_addition() {
         (ChangeKind::Replaced, piece)
     } else if base.bytes().get(edit.at as usize) == Some(&b']') {
@@ -53,12 +56,18 @@ fn change(base: &Document, locator: &mut Locator<'_>, edit: Edit, piece: &[u8]) 
     } else {
         (ChangeKind::Added, added_member(piece).1)
     };
+    let mut shown = value;
+    if pointer.len() > LONGEST_PLACE {
+        pointer = cut(&pointer, LONGEST_PLACE).to_owned();
+        // Where it stands can't be told any more, nor whether that is hidden.
+        shown = &[];
+    }
     Change {
         pointer,
         kind,
         // A few bytes more, so that none of the excerpt's is lost to a character that is cut.
         value: excerpt(&String::from_utf8_lossy(
-            value.get(..EXCERPT + 4).unwrap_or(value),
+            shown.get(..EXCERPT + 4).unwrap_or(shown),
         )),
         length: value.len(),
     }
@@ -66,10 +75,14 @@ fn change(base: &Document, locator: &mut Locator<'_>, edit: Edit, piece: &[u8]) 
 
 /// The beginning of a text, [`EXCERPT`] bytes at most, cut between two characters.
 pub(crate) fn excerpt(text: &str) -> String {
-    let end = (0..=EXCERPT.min(text.len()))
+    cut(text, EXCERPT).to_owned()
+}
+
+fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len()))
         .rev()
         .find(|&end| text.is_char_boundary(end));
-    text.get(..end.unwrap_or_default()).unwrap_or_default().to_owned()
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
 // === impl ChangeKind ===
@@ -120,6 +133,19 @@ mod tests {
                 ("/result/线程", Replaced, "null"),
             ],
         );
+    }
+
+    #[test]
+    fn a_place_too_long_to_name_is_cut_and_shows_no_value() {
+        let key = "界".repeat(LONGEST_PLACE);
+        let base = Document::parse(format!(r#"{{"{key}": {{"a": 1}}}}"#).into()).unwrap();
+        let reply = format!(r#"{{"{key}": {{"a": "canary"}}}}"#);
+        let diff = diff(&base, reply.into(), &mut Echoes::default()).unwrap();
+        let [change] = &changes(&base, &diff.edits)[..] else {
+            panic!("one change")
+        };
+        assert!(change.pointer.len() <= LONGEST_PLACE && change.pointer.starts_with("/界"));
+        assert_eq!((&*change.value, change.length), ("", 8));
     }
 
     #[test]
