@@ -1,6 +1,7 @@
 //! What is remembered of the last hooks, what `koigate traces` shows of it, and `koigate explain`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -192,7 +193,9 @@ async fn explain_runs_the_chain_and_says_what_became_of_it() {
     let config = folder.join("koigate.toml");
     let config = config.to_str().unwrap();
     let document = folder.join("hook.json");
-    fs::write(&document, DOCUMENT).unwrap();
+    // What a document holds is shown; a secret of the configuration would not be.
+    let posted = DOCUMENT.replace(CANARY, "x");
+    fs::write(&document, &posted).unwrap();
     let document = document.to_str().unwrap();
 
     let pictures = folder.join("pictures");
@@ -223,7 +226,7 @@ async fn explain_runs_the_chain_and_says_what_became_of_it() {
         (services[0].asked(), services[1].asked(), poster.asked()),
         (1, 1, 1)
     );
-    assert_eq!(services[0].request().body, DOCUMENT.as_bytes());
+    assert_eq!(services[0].request().body, posted.as_bytes());
 
     let refused = koigate(&["explain", "onMessage", "-c", config]);
     check(refused, 3, ("the reject of guard", "")).await;
@@ -231,6 +234,79 @@ async fn explain_runs_the_chain_and_says_what_became_of_it() {
     let json = check(json, 3, ("\"verdict\": \"reject\"", "")).await;
     let read: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(read["calls"][0]["status"], 403);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// What a backend was sent is shown, in JSON whole, and saved to the byte; who was not asked was sent nothing.
+#[tokio::test]
+async fn explain_shows_what_each_backend_was_sent() {
+    let whole = backend("whole").starts();
+    let stranger = backend("stranger")
+        .set("hide = ['/config', '/slaveRequest/proxies']")
+        .starts();
+    let elsewhere = backend("elsewhere")
+        .set("when = [{ at = '/message/text', eq = 'x' }]")
+        .starts();
+    let setup = gateway()
+        .backends([&whole, &stranger, &elsewhere])
+        .chain("onResult", "[['whole', 'stranger', 'elsewhere']]");
+    let folder = written("sent", &setup.text());
+    let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (config, document, out) = (at("koigate.toml"), at("hook.json"), at("out"));
+    let posted = DOCUMENT.replace(CANARY, "of the bot");
+    fs::write(&document, &posted).unwrap();
+    let asked = ["explain", "onResult", "-c", &config, "-d", &document];
+
+    let shown = check(koigate(&asked), 0, ("sent", "")).await;
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let expected = [
+        format!("      sent {} B, as posted\n", posted.len()),
+        "      sent 110 B: {\"message\": {\"text\": \"/test\"}, \"slaveRequest\": {\"items\": []}, "
+            .to_owned(),
+        "\n      hidden /config /slaveRequest/proxies\n".to_owned(),
+    ];
+    for part in expected {
+        assert!(shown.contains(&part), "{part}: {shown}");
+    }
+    assert_eq!(shown.matches("sent ").count(), 2, "{shown}");
+    assert!(!shown.contains("of the bot"), "{shown}");
+
+    let saving = koigate(&[&asked[..], &["--json", "-o", &out]].concat());
+    let json = check(saving, 0, ("of the bot", "sent-2-stranger.json")).await;
+    let read: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(read["document"], posted);
+    for (place, asked) in [&whole, &stranger].into_iter().enumerate() {
+        let body = asked.requests().pop().unwrap().body;
+        assert_eq!(read["calls"][place]["sent"].as_str().unwrap().as_bytes(), body);
+        assert_eq!(read["calls"][place]["sent_bytes"], body.len());
+        let saved = format!("out/sent-{}-{}.json", place + 1, asked.name);
+        assert_eq!(fs::read(folder.join(&saved)).unwrap(), body, "{saved}");
+        let mode = fs::metadata(folder.join(&saved)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{saved}");
+    }
+    assert_eq!(read["calls"][2]["sent"], Value::Null);
+    assert!(!folder.join("out/sent-3-elsewhere.json").exists());
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// The gateway would not take it either.
+#[tokio::test]
+async fn explain_takes_no_document_larger_than_a_hook_may_be() {
+    let service = backend("service").set("on_failure = 'continue'").starts();
+    let setup = gateway()
+        .server("max_body = '1KiB'")
+        .backends([&service])
+        .chain("onMessage", "['service']");
+    let folder = written("large", &setup.text());
+    let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (config, document) = (at("koigate.toml"), at("hook.json"));
+    let too_large = ("", "is larger than server.max_body");
+    for (length, code, said) in [(1024, 0, ("as posted", "")), (1025, 1, too_large)] {
+        fs::write(&document, vec![b' '; length]).unwrap();
+        let explain = koigate(&["explain", "onMessage", "-c", &config, "-d", &document]);
+        check(explain, code, said).await;
+    }
+    assert_eq!(service.asked(), 1);
     fs::remove_dir_all(folder).unwrap();
 }
 

@@ -182,7 +182,7 @@ pub(crate) struct ExplainArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Save the pictures of the answer in this folder
+    /// Save what each service was sent, and the pictures of the answer, in this folder
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }

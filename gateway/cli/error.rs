@@ -83,6 +83,12 @@ pub(crate) enum CommandError {
         #[source]
         source: io::Error,
     },
+    /// A document is larger than a hook may be.
+    #[error("{} is larger than server.max_body: the gateway would answer 413", .path.display())]
+    TooLarge {
+        /// Which.
+        path: PathBuf,
+    },
     /// The running gateway has forgotten this hook, or never had it.
     #[error("the gateway remembers no hook {id}: `koigate traces` lists those that it does")]
     NoTrace {

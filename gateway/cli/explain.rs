@@ -1,9 +1,13 @@
 //! `koigate explain`: one document through a configuration's chain, by the same dispatch as the gateway's, and what
 //! became of it.
 
+mod witness;
+
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -19,10 +23,12 @@ use koigate_core::answer::Answer;
 use koigate_core::hook::{Hook, HookName, KNOWN};
 use koigate_core::multipart::Form;
 use koigate_core::outcome::HookVerdict;
+use koigate_core::plan::BackendId;
 use koigate_core::tally::{Detail, Tally};
 use koigate_core::view::Base;
 use tokio::time::Instant;
 
+use self::witness::Witness;
 use super::args::ExplainArgs;
 use super::demo::{self, deed};
 use super::error::CommandError;
@@ -31,15 +37,21 @@ use super::{print, read, runtime, trace};
 
 /// Exit status where the bot would not go on.
 const REFUSED: u8 = 3;
-/// The largest document that is read: as much as any hook may have.
-const MOST: u64 = 1 << 30;
+
+/// A hook that has been run, and what left on the way.
+struct Run {
+    finished: Finished,
+    answer: Answer,
+    /// What each backend that was asked was sent.
+    sent: BTreeMap<BackendId, Bytes>,
+}
 
 /// Sends a document through the chain and prints what each backend was sent, said and changed, and the answer.
 /// The exit status says whether the bot would go on.
 ///
 /// # Errors
 ///
-/// The configuration or the document can't be used, the configuration has no chain for the hook, or the pictures
+/// The configuration or the document can't be used, the configuration has no chain for the hook, or what was asked for
 /// can't be saved.
 pub(crate) fn explain(args: ExplainArgs) -> Result<ExitCode, CommandError> {
     let path = locate(args.config, Path::exists)?;
@@ -47,20 +59,19 @@ pub(crate) fn explain(args: ExplainArgs) -> Result<ExitCode, CommandError> {
     print(&configuration.warnings);
     let (name, document) = question(&args.hook, args.document.as_deref(), &configuration)?;
     let threads = configuration.plan.server.threads;
-    let (finished, answer) = runtime(threads)?.block_on(ask(configuration, name, document))?;
+    let run = runtime(threads)?.block_on(ask(configuration, name, document))?;
     let mut out = anstream::stdout();
-    // Nobody but the one who asked sees it, so nothing is hidden.
-    let trace = Trace::of(&finished, &[]);
+    let trace = run.trace();
     if args.json {
         writeln!(out, "{:#}", serde_json::json!(trace))?;
     } else {
         trace::write(&mut out, &trace)?;
-        told(&mut out, &finished, &answer)?;
+        told(&mut out, &run)?;
     }
     if let Some(folder) = args.out {
-        save(&folder, &answer)?;
+        run.save(&folder)?;
     }
-    Ok(match finished.outcome.verdict() {
+    Ok(match run.finished.outcome.verdict() {
         HookVerdict::Continue => ExitCode::SUCCESS,
         HookVerdict::Reject | HookVerdict::Error => ExitCode::from(REFUSED),
     })
@@ -83,7 +94,7 @@ fn question(
             .join(", "),
     })?;
     let document = match document {
-        Some(path) => load(path)?,
+        Some(path) => load(path, configuration.plan.server.max_body)?,
         None => demo::sample(hook).ok_or_else(|| CommandError::NoSample {
             hook: hook.to_owned(),
             known: KNOWN.join(", "),
@@ -92,26 +103,25 @@ fn question(
     Ok((name, document))
 }
 
-/// Reads the document; `-` is standard input.
-fn load(path: &Path) -> Result<Bytes, CommandError> {
+/// Reads the document; `-` is standard input. It may be as large as a hook's.
+fn load(path: &Path, most: usize) -> Result<Bytes, CommandError> {
     let mut bytes = Vec::new();
+    // One more tells that it is larger.
+    let limit = (most as u64).saturating_add(1);
     let read = if path == Path::new("-") {
-        io::stdin().take(MOST).read_to_end(&mut bytes)
+        io::stdin().take(limit).read_to_end(&mut bytes)
     } else {
-        fs::File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes))
+        fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
     };
-    read.map_err(|source| CommandError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(bytes.into())
+    let path = path.to_owned();
+    match read {
+        Err(source) => Err(CommandError::Read { path, source }),
+        Ok(length) if length > most => Err(CommandError::TooLarge { path }),
+        Ok(_) => Ok(bytes.into()),
+    }
 }
 
-async fn ask(
-    configuration: Configuration,
-    name: HookName,
-    document: Bytes,
-) -> Result<(Finished, Answer), CommandError> {
+async fn ask(configuration: Configuration, name: HookName, document: Bytes) -> Result<Run, CommandError> {
     let ground = Ground {
         connector: Connector::new(Trust::System).map_err(koigate::assembly::StartError::from)?,
         metrics: Arc::new(Metrics::new().map_err(koigate::assembly::StartError::from)?),
@@ -132,7 +142,7 @@ async fn ask(
     let base = Arc::new(Base::new(document.clone()));
     let tally = Tally::new(running.plan.clone(), chain.clone(), Hook { name, base });
     let plan = running.plan.clone();
-    let caller = Arc::new(HookCaller::new(running, hook, ids.clone()));
+    let caller = Arc::new(Witness::new(HookCaller::new(running, hook, ids.clone())));
     let deadline = begun + chain.deadline;
     let detailed = tally.with_detail(Detail::Listed);
     let (outcome, answer) = dispatch(&caller, detailed, deadline, Form::Single).await;
@@ -145,34 +155,79 @@ async fn ask(
         outcome,
         answered: Answered::of(&answer),
     };
-    Ok((finished, answer))
+    let sent = caller.sent();
+    Ok(Run {
+        finished,
+        answer,
+        sent,
+    })
 }
 
 /// What the bot would do with the answer.
-fn told(out: &mut impl Write, finished: &Finished, answer: &Answer) -> io::Result<()> {
-    for (place, line) in deed(&finished.document, answer).to_string().lines().enumerate() {
+fn told(out: &mut impl Write, run: &Run) -> io::Result<()> {
+    let deed = deed(&run.finished.document, &run.answer).to_string();
+    for (place, line) in deed.lines().enumerate() {
         let speaker = if place == 0 { "the bot" } else { "" };
         writeln!(out, "{speaker:<8} {line}")?;
     }
     Ok(())
 }
 
-/// Saves every picture of the answer as a file of its own.
-fn save(folder: &Path, answer: &Answer) -> Result<(), CommandError> {
-    let unwritten = |path: &Path| {
-        let path = path.to_owned();
-        move |source| CommandError::Write { path, source }
-    };
-    DirBuilder::new()
-        .recursive(true)
-        .create(folder)
-        .map_err(unwritten(folder))?;
-    for (place, picture) in (1..).zip(demo::pictures(answer)) {
-        let path: PathBuf = folder.join(format!("picture-{place}.{}", extension(&picture)));
-        fs::write(&path, &picture).map_err(unwritten(&path))?;
-        anstream::eprintln!("{}", path.display());
+// === impl Run ===
+
+impl Run {
+    /// All of it. Nobody but the one who asked sees it, so nothing is hidden.
+    fn trace(&self) -> Trace {
+        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+        let mut trace = Trace::of(&self.finished, &[]);
+        trace.document = Some(text(&self.finished.document));
+        for (call, record) in trace.calls.iter_mut().zip(&self.finished.outcome.calls) {
+            let sent = self.sent.get(&record.backend);
+            // Who was still to be asked at the deadline was not sent what had been made ready.
+            call.sent_bytes = sent.map_or(0, Bytes::len);
+            call.sent = sent.map(text);
+        }
+        trace
     }
-    Ok(())
+
+    /// Saves what each backend was sent, and every picture of the answer, as a file of its own.
+    fn save(&self, folder: &Path) -> Result<(), CommandError> {
+        let made = DirBuilder::new().recursive(true).create(folder);
+        made.map_err(|source| CommandError::Write {
+            path: folder.to_owned(),
+            source,
+        })?;
+        for (place, call) in (1..).zip(&self.finished.outcome.calls) {
+            if let Some(sent) = self.sent.get(&call.backend) {
+                save(folder, &format!("sent-{place}-{}.json", call.name), sent)?;
+            }
+        }
+        for (place, picture) in (1..).zip(demo::pictures(&self.answer)) {
+            save(
+                folder,
+                &format!("picture-{place}.{}", extension(&picture)),
+                &picture,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+// === helpers ===
+
+/// Saves one file and says where. Documents hold the bot's secrets, so nobody else may read it.
+fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), CommandError> {
+    let path = folder.join(name);
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options.open(&path).and_then(|mut file| file.write_all(bytes));
+    match written {
+        Ok(()) => {
+            anstream::eprintln!("{}", path.display());
+            Ok(())
+        }
+        Err(source) => Err(CommandError::Write { path, source }),
+    }
 }
 
 /// By the bytes, as everywhere.

@@ -8,6 +8,7 @@ pub(crate) mod error;
 pub(crate) mod explain;
 pub(crate) mod mock;
 pub(crate) mod operator;
+mod palette;
 pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod schema;

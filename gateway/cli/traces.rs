@@ -2,16 +2,14 @@
 
 use std::io::{self, Write};
 
-use anstyle::Style;
 use koigate::traces::{Summary, Trace};
 use serde::de::DeserializeOwned;
 
 use super::args::TracesArgs;
 use super::error::CommandError;
 use super::operator::{Operator, Reply, visible};
+use super::palette::{self, TITLE};
 use super::trace;
-
-const TITLE: Style = Style::new().bold();
 
 /// Prints them on standard output; with `--json` as they came.
 ///
@@ -80,7 +78,7 @@ fn table(out: &mut impl Write, list: &[Summary]) -> io::Result<()> {
         let time = at
             .split_once('T')
             .map_or(at.as_str(), |(_, time)| time.trim_end_matches('Z'));
-        let style = trace::style(&hook.verdict);
+        let style = palette::verdict(&hook.verdict);
         writeln!(
             out,
             "{:<32}  {:<12}  {:<hooks$}  {style}{:<8}{style:#}  {ms:>9.1}  {}",

@@ -88,6 +88,9 @@ pub struct Call {
     pub ms: f64,
     /// How many bytes it was sent.
     pub sent_bytes: usize,
+    /// What it was sent, whole: in `koigate explain` alone, since a gateway keeps no document but the posted one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
     /// The places that were hidden from it, as its configuration names them.
     pub hidden: Vec<String>,
     /// The only places that it was shown, where it was not shown all.
@@ -285,6 +288,7 @@ impl Call {
             start_ms: milliseconds(call.started),
             ms: milliseconds(call.took),
             sent_bytes: call.sent,
+            sent: None,
             hidden: kept_back,
             shown,
             status: call.status,

@@ -82,6 +82,16 @@ impl Reader {
                     .replace(&self.host, "127.0.0.1");
                 assert_eq!(standing(&shown), standing(&ENGLISH.block("status")), "{shown}");
             }
+            ["koigate", "explain", _, "--config", name] => {
+                fs::write(self.folder.join(name), self.here(&ENGLISH.block("trial"))).unwrap();
+                let output = self.ends(&here).await;
+                let shown = String::from_utf8_lossy(&output.stdout);
+                assert_eq!(
+                    timeless(&shown),
+                    timeless(&ENGLISH.block("explained")),
+                    "{output:?}"
+                );
+            }
             [variable, "koigate", "check", _] if variable.starts_with("KOIGATE__") => {
                 let output = self.ends(&format!("env {here}")).await;
                 let shown = String::from_utf8(output.stdout).unwrap();
@@ -228,6 +238,28 @@ fn standing(text: &str) -> String {
         .lines()
         .map(|text| line(text) + "\n")
         .collect()
+}
+
+/// What `koigate explain` shows, without what differs each time: when, how long, and which id.
+fn timeless(text: &str) -> String {
+    let is_bar = |word: &str| word.chars().all(|c| matches!(c, '·' | '█'));
+    let is_moment = |word: &str| word.len() == 32 || word.ends_with('Z') && word.contains(':');
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_time = |at: usize| {
+            words
+                .get(at + 1)
+                .is_some_and(|unit| unit.trim_end_matches(':') == "ms")
+        };
+        let word = |(at, word): (usize, &&str)| match is_bar(word) || is_moment(word) || is_time(at) {
+            true => "#".to_owned(),
+            false => (*word).to_owned(),
+        };
+        let indent = line.len() - line.trim_start().len();
+        let words: Vec<String> = words.iter().enumerate().map(word).collect();
+        format!("{:indent$}{}\n", "", words.join(" "))
+    };
+    text.lines().map(line).collect()
 }
 
 /// The text without what differs each time: when, how long, and which id.

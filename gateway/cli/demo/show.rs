@@ -3,22 +3,16 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use anstyle::{AnsiColor, Style};
 use koigate_core::hook::KNOWN;
 
 use super::bot::{Call, Heard};
 use super::deed::Deed;
 use super::services::Service;
 use super::site::{Sides, Site};
+use crate::cli::palette::{self, NAME, QUIET, TITLE};
 
 /// The first column.
 const WIDTH: usize = 10;
-const TITLE: Style = Style::new().bold();
-const NAME: Style = AnsiColor::Cyan.on_default();
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default();
-const ODD: Style = AnsiColor::Yellow.on_default();
-const QUIET: Style = Style::new().dimmed();
 
 /// The heading, and what stands ready.
 pub(crate) fn opening(
@@ -69,11 +63,7 @@ pub(crate) fn heard(out: &mut impl Write, heard: &Heard, deed: &Deed) -> io::Res
         milliseconds,
     } in &heard.calls
     {
-        let style = match verdict.as_str() {
-            "continue" => GOOD,
-            "reject" | "failed" => BAD,
-            _ => ODD,
-        };
+        let style = palette::verdict(verdict);
         writeln!(
             out,
             "  {NAME}{backend:<WIDTH$}{NAME:#} {style}{verdict:<10}{style:#}{milliseconds:>7} ms"

@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use jiff::Timestamp;
 use koigate::admin::status::{Backend, Configuration, Reload, Status};
 use unicode_width::UnicodeWidthChar;
 
 use super::super::operator::visible;
+use super::super::palette::{BAD, GOOD, NAME, ODD, PLAIN, TITLE};
 
 /// The width of the whole.
 const COLUMNS: usize = 80;
@@ -16,13 +17,6 @@ const COLUMNS: usize = 80;
 const LABEL: usize = 15;
 /// As many digits of a hash as tell two files apart.
 const DIGITS: usize = 12;
-
-const TITLE: Style = Style::new().bold();
-const NAME: Style = AnsiColor::Cyan.on_default();
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default();
-const ODD: Style = AnsiColor::Yellow.on_default();
-const PLAIN: Style = Style::new();
 
 /// Writes all of it. `now` is what ages are counted to.
 pub(super) fn write(out: &mut impl Write, status: &Status, now: Timestamp) -> io::Result<()> {

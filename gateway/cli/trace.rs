@@ -1,24 +1,21 @@
 //! One hook as text: every call with its time as a bar, what it changed, conflicts, and the answer. `explain` and
 //! `traces` print it.
 
+mod excerpt;
+mod sent;
+
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
 use koigate::traces::{Answered, Call, Change, Trace};
 
+use self::excerpt::Excerpt;
 use super::operator::visible;
+use super::palette::{self, NAME, ODD, QUIET, TITLE};
 
 /// How wide the whole time of a hook is drawn.
 const BAR: usize = 20;
 /// How wide a value may be shown.
 const VALUE: usize = 44;
-
-const TITLE: Style = Style::new().bold();
-const NAME: Style = AnsiColor::Cyan.on_default();
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default();
-const ODD: Style = AnsiColor::Yellow.on_default();
-const QUIET: Style = Style::new().dimmed();
 
 /// Writes all of it.
 pub(super) fn write(out: &mut impl Write, trace: &Trace) -> io::Result<()> {
@@ -35,7 +32,9 @@ pub(super) fn write(out: &mut impl Write, trace: &Trace) -> io::Result<()> {
         let opens = call.stage != stage;
         stage = call.stage;
         columns.call(out, call, opens)?;
+        seen(out, call, trace.document.as_deref())?;
         changes(out, call)?;
+        denied(out, call)?;
     }
     conflicts(out, trace)?;
     answer(out, trace)
@@ -50,7 +49,7 @@ struct Columns {
 
 impl Columns {
     fn call(&self, out: &mut impl Write, call: &Call, opens: bool) -> io::Result<()> {
-        let style = style(&call.verdict);
+        let style = palette::verdict(&call.verdict);
         let number = if opens {
             format!("{}.", call.stage)
         } else {
@@ -81,15 +80,6 @@ impl Columns {
     }
 }
 
-/// How a verdict is coloured.
-pub(super) fn style(verdict: &str) -> Style {
-    match verdict {
-        "continue" => GOOD,
-        "reject" | "failed" | "error" => BAD,
-        _ => ODD,
-    }
-}
-
 /// What a reply brought, or why there was none.
 fn brought(call: &Call) -> String {
     if let Some(failure) = &call.failure {
@@ -112,6 +102,25 @@ fn brought(call: &Call) -> String {
     words.join(" ")
 }
 
+/// What a backend was sent, and what was kept from it.
+fn seen(out: &mut impl Write, call: &Call, posted: Option<&str>) -> io::Result<()> {
+    if call.sent_bytes > 0 {
+        let length = bytes(call.sent_bytes);
+        match call.sent.as_deref() {
+            None => writeln!(out, "      sent {length}")?,
+            Some(sent) if Some(sent) == posted => writeln!(out, "      sent {length}, as posted")?,
+            Some(sent) => writeln!(out, "      sent {length}: {}", sent::shown(sent))?,
+        }
+    }
+    for (what, places) in [("hidden", &call.hidden), ("shown only", &call.shown)] {
+        if !places.is_empty() {
+            let places: Vec<_> = places.iter().map(|place| visible(place)).collect();
+            writeln!(out, "      {QUIET}{what} {}{QUIET:#}", places.join(" "))?;
+        }
+    }
+    Ok(())
+}
+
 fn changes(out: &mut impl Write, call: &Call) -> io::Result<()> {
     for change in &call.changes {
         writeln!(
@@ -126,12 +135,11 @@ fn changes(out: &mut impl Write, call: &Call) -> io::Result<()> {
     if more > 0 {
         writeln!(out, "      and {more} more places")?;
     }
-    for (what, places) in [("hidden", &call.hidden), ("shown only", &call.shown)] {
-        if !places.is_empty() {
-            let places: Vec<_> = places.iter().map(|place| visible(place)).collect();
-            writeln!(out, "      {QUIET}{what} {}{QUIET:#}", places.join(" "))?;
-        }
-    }
+    Ok(())
+}
+
+/// What it tried and may not.
+fn denied(out: &mut impl Write, call: &Call) -> io::Result<()> {
     for place in &call.denied_places {
         writeln!(out, "      {ODD}denied{ODD:#} {}", visible(place))?;
     }
@@ -149,11 +157,11 @@ fn value(change: &Change) -> String {
     let Some(value) = &change.value else {
         return format!("{QUIET}hidden, {}{QUIET:#}", bytes(change.bytes));
     };
-    let shown: String = visible(value).chars().take(VALUE).collect();
-    if shown.len() < change.bytes {
-        format!("{shown}{QUIET}… {}{QUIET:#}", bytes(change.bytes))
+    let Excerpt { text, is_cut } = Excerpt::of(value, VALUE);
+    if is_cut || value.len() < change.bytes {
+        format!("{text}{QUIET}… {}{QUIET:#}", bytes(change.bytes))
     } else {
-        shown
+        text
     }
 }
 
@@ -202,7 +210,7 @@ fn answer(out: &mut impl Write, trace: &Trace) -> io::Result<()> {
         );
         writeln!(out, "{ODD}dropped{ODD:#}  the {kind} of {backend}: {reason}")?;
     }
-    let style = style(&trace.summary.verdict);
+    let style = palette::verdict(&trace.summary.verdict);
     let mut words = vec![status.to_string()];
     if *length > 0 {
         words.extend([visible(content_type), bytes(*length)]);
