@@ -12,11 +12,30 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use self::wrap::write_wrapped;
+use crate::Loaded;
 use crate::units::{duration, size};
 use koigate_core::plan::{Chain, Images, OnConflict, Plan, RejectRule, Scheme, Stage, TableGuard, Target};
 
 /// URLs stand below each other, as long as the names are not longer than that.
 const NAMES: usize = 24;
+
+// === impl Loaded ===
+
+impl Loaded {
+    /// What the plan does, and which keys come from the environment, in lines of text; the last ends with a newline.
+    pub fn describe(&self) -> String {
+        let mut text = describe(&self.plan);
+        if !self.overridden.is_empty() {
+            let keys = format!("from the environment: {}", self.overridden.join(", "));
+            text.push('\n');
+            // Writing to a string can't fail.
+            let _ = write_wrapped(&mut text, 0, &keys);
+        }
+        text
+    }
+}
+
+// === helpers ===
 
 /// What a plan does, in lines of text; the last ends with a newline.
 pub fn describe(plan: &Plan) -> String {
@@ -37,7 +56,7 @@ fn write_plan(out: &mut String, plan: &Plan) -> fmt::Result {
     writeln!(out, "        bodies up to {body}, {hooks} hooks at once")?;
     let who = match &plan.admin.auth {
         Some(_) => "whoever has a token",
-        None => "whoever reaches it",
+        None => "callers on this machine",
     };
     writeln!(out, "admin   http://{}/, for {who}", plan.admin.listen)?;
     for (name, chain) in &plan.chains {

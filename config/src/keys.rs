@@ -24,6 +24,8 @@ pub(crate) struct Key {
     pub(crate) schema: Map<String, Value>,
     /// Whether it holds keys and has no value of its own: `[server]`, `[backends.NAME]`.
     pub(crate) is_section: bool,
+    /// The keys of each table in it, where it is an array of tables: no variable reaches one of those.
+    pub(crate) elements: Vec<Key>,
 }
 
 /// What a key takes, as far as a reader of plain text has to know.
@@ -88,11 +90,16 @@ impl Walk<'_> {
         }
         let words = schema.get("description").or_else(|| resolved.get("description"));
         let words = words.and_then(Value::as_str).unwrap_or_default();
+        let mut elements = Vec::new();
+        if let Some(items) = resolved.get("items").and_then(Value::as_object) {
+            self.members(&path, items, &mut elements);
+        }
         keys.push(Key {
             words: words.split_whitespace().collect::<Vec<_>>().join(" "),
             is_section: is_section(&path),
             schema: resolved.clone(),
             path: path.clone(),
+            elements,
         });
         self.members(&path, &resolved, keys);
     }

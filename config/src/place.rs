@@ -1,14 +1,13 @@
 //! Places: where in the file something stands. What the file says is kept together with its byte range, and a
 //! byte range becomes a line, a column and an excerpt only where somebody is told of it.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use crate::mask::Mask;
+use crate::schema::schema_of_inner;
 
 /// A range of bytes of the file.
 pub(crate) type Span = Range<usize>;
@@ -69,23 +68,7 @@ impl<T: Ord> PartialEq for Placed<T> {
 
 impl<T: Ord> Eq for Placed<T> {}
 
-impl<T: JsonSchema> JsonSchema for Placed<T> {
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
-
-    fn schema_id() -> Cow<'static, str> {
-        T::schema_id()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
-}
+schema_of_inner!(Placed);
 
 // === impl Place ===
 

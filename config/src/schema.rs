@@ -13,6 +13,31 @@ pub fn schema() -> Schema {
     settings.into_generator().into_root_schema_for::<File>()
 }
 
+/// The schema of what is wrapped, under its name.
+macro_rules! schema_of_inner {
+    ($name:ident) => {
+        impl<T: schemars::JsonSchema> schemars::JsonSchema for $name<T> {
+            fn inline_schema() -> bool {
+                T::inline_schema()
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                T::schema_name()
+            }
+
+            fn schema_id() -> std::borrow::Cow<'static, str> {
+                T::schema_id()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                T::json_schema(generator)
+            }
+        }
+    };
+}
+
+pub(crate) use schema_of_inner;
+
 /// Takes null out of types, lists of values, and alternatives.
 #[derive(Debug, Clone)]
 struct WithoutNull;

@@ -2,8 +2,6 @@
 
 use std::io::Write;
 
-use koigate_config::describe;
-
 use super::args::CheckArgs;
 use super::error::CommandError;
 use super::{load, print};
@@ -16,10 +14,5 @@ use super::{load, print};
 pub(crate) fn check(args: &CheckArgs) -> Result<(), CommandError> {
     let loaded = load(&args.file)?;
     print(&loaded.warnings);
-    write!(anstream::stdout(), "{}", describe(&loaded.plan))?;
-    if !loaded.overridden.is_empty() {
-        let keys = loaded.overridden.join(", ");
-        writeln!(anstream::stdout(), "\nfrom the environment: {keys}")?;
-    }
-    Ok(())
+    Ok(write!(anstream::stdout(), "{}", loaded.describe())?)
 }

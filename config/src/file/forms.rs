@@ -12,6 +12,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::place::Placed;
+use crate::schema::schema_of_inner;
 
 /// One address or several.
 #[derive(Debug)]
@@ -220,29 +221,6 @@ pub(super) fn tables<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 // === impl JsonSchema ===
 
-/// The schema of what is wrapped, under its name.
-macro_rules! schema_of_inner {
-    ($name:ident) => {
-        impl<T: JsonSchema> JsonSchema for $name<T> {
-            fn inline_schema() -> bool {
-                T::inline_schema()
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                T::schema_name()
-            }
-
-            fn schema_id() -> Cow<'static, str> {
-                T::schema_id()
-            }
-
-            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                T::json_schema(generator)
-            }
-        }
-    };
-}
-
 schema_of_inner!(Word);
 schema_of_inner!(Table);
 
@@ -280,10 +258,10 @@ schema!(Status, |_generator| json_schema!({
         { "type": "string", "pattern": "^[3-9]xx$" },
     ],
 }));
-schema!(
-    Scalar,
-    |_generator| json_schema!({ "type": ["string", "number", "boolean"] })
-);
+schema!(Scalar, |_generator| json_schema!({
+    "title": "string, number or boolean",
+    "type": ["string", "number", "boolean"],
+}));
 schema!(Text, |generator| json_schema!({
     "title": "secret",
     "anyOf": [{ "type": "string" }, generator.subschema_for::<Elsewhere>()],

@@ -37,6 +37,9 @@ fn write_tables(out: &mut String, keys: &[Key]) -> fmt::Result {
         writeln!(out, "| key | takes | default | |\n| --- | --- | --- | --- |")?;
         for row in rows {
             writeln!(out, "{}", line(row, keys))?;
+            for element in elements(row) {
+                writeln!(out, "{}", line(element, keys))?;
+            }
         }
         intro.clear();
     }
@@ -50,6 +53,14 @@ fn is_row(key: &Key, section: &Key) -> bool {
     let is_own =
         key.path.starts_with(&section.path) && key.path.get(..=depth).is_some_and(|path| !is_section(path));
     is_own && !key.is_source() && !key.is_named()
+}
+
+/// The keys of the tables in an array. In `[defaults]` they are those of a backend.
+fn elements(key: &Key) -> &[Key] {
+    match key.path.first().map(String::as_str) {
+        Some("defaults") => &[],
+        _ => &key.elements,
+    }
 }
 
 fn line(key: &Key, keys: &[Key]) -> String {

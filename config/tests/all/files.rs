@@ -505,7 +505,7 @@ fn a_plan_in_words() {
     let expected = "\
 server  http://127.0.0.1:8600/
         bodies up to 32MiB, 1024 hooks at once
-admin   http://127.0.0.1:8601/, for whoever reaches it
+admin   http://127.0.0.1:8601/, for callers on this machine
 
 x  at worst 5s, deadline 10s
   1.  at the same time

@@ -228,6 +228,30 @@ fn variables_that_override_nothing() {
     assert!(loaded.overridden.is_empty());
 }
 
+/// They are named below the plan, in a terminal's width.
+#[test]
+fn which_keys_are_overridden_is_said_in_eighty_columns() {
+    let variables = [
+        ("KOIGATE__BACKENDS__BLACKLIST__CONNECT_TIMEOUT", "1s"),
+        ("KOIGATE__BACKENDS__BLACKLIST__TIMEOUT", "1s"),
+        ("KOIGATE__BACKENDS__MY_LIST__MAX_IN_FLIGHT", "9"),
+        ("KOIGATE__SERVER__LISTEN", "127.0.0.1:1"),
+    ];
+    let said = |count| {
+        let loaded = read(&variables[..count]).unwrap();
+        let text = loaded.describe();
+        let (_, said) = text.split_once("\n\nfrom ").unwrap_or_default();
+        said.to_owned()
+    };
+    assert_eq!(said(0), "");
+    assert_eq!(said(1), "the environment: backends.blacklist.connect_timeout\n");
+    let expected = "\
+the environment: backends.blacklist.connect_timeout,
+  backends.blacklist.timeout, backends.my-list.max_in_flight, server.listen
+";
+    assert_eq!(said(4), expected);
+}
+
 #[test]
 fn what_is_shown_of_a_variable() {
     let report = read(&[
