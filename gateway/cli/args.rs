@@ -75,18 +75,26 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
 }
 
-/// What `run` is told.
+/// Which configuration is meant.
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {
+pub(crate) struct ConfigArgs {
     /// The configuration [default: the first there is of ./koigate.toml and /etc/koigate/koigate.toml]
     #[arg(
-        long,
-        short,
+        long = "config",
+        short = 'c',
         value_name = "FILE",
         env = "KOIGATE_CONFIG",
         hide_env_values = true
     )]
-    pub(crate) config: Option<PathBuf>,
+    pub(crate) named: Option<PathBuf>,
+}
+
+/// What `run` is told.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 /// What `check` is told.
@@ -122,15 +130,9 @@ pub(crate) struct DemoArgs {
 /// Which running gateway is meant.
 #[derive(Debug, Args)]
 pub(crate) struct OperatorArgs {
-    /// The gateway's configuration, which names its admin address and token [default: as for `run`]
-    #[arg(
-        long,
-        short,
-        value_name = "FILE",
-        env = "KOIGATE_CONFIG",
-        hide_env_values = true
-    )]
-    pub(crate) config: Option<PathBuf>,
+    /// Which configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
     /// The gateway's admin address instead, as http://host:port
     #[arg(long, value_name = "URL")]
     pub(crate) admin: Option<Address>,
@@ -167,15 +169,9 @@ pub(crate) struct ExplainArgs {
     /// The hook: onMessage, onPreSend, onResult, or another that has a chain
     #[arg(value_name = "HOOK")]
     pub(crate) hook: String,
-    /// The configuration [default: as for `run`]
-    #[arg(
-        long,
-        short,
-        value_name = "FILE",
-        env = "KOIGATE_CONFIG",
-        hide_env_values = true
-    )]
-    pub(crate) config: Option<PathBuf>,
+    /// Which configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
     /// What the bot would post; - is standard input [default: a sample of the hook]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) document: Option<PathBuf>,

@@ -54,7 +54,7 @@ struct Run {
 /// The configuration or the document can't be used, the configuration has no chain for the hook, or what was asked for
 /// can't be saved.
 pub(crate) fn explain(args: ExplainArgs) -> Result<ExitCode, CommandError> {
-    let path = locate(args.config, Path::exists)?;
+    let path = locate(args.config.named, Path::exists)?;
     let configuration = read(&path)?;
     print(&configuration.warnings);
     let (name, document) = question(&args.hook, args.document.as_deref(), &configuration)?;

@@ -106,19 +106,13 @@ impl Operator {
     /// There is no configuration, or its `[admin]` can't be used: what is wrong has been printed then.
     pub(crate) fn find(args: OperatorArgs) -> Result<Self, CommandError> {
         let own = own_token()?;
-        let (address, configured) = match args {
+        let (address, configured) = match (args.admin, args.config.named) {
             // A token is for the gateway of its own file: an address that was typed gets none from a file that
             // just lies here.
-            OperatorArgs {
-                admin: Some(address),
-                config: None,
-            } => (address, Vec::new()),
-            OperatorArgs {
-                admin: Some(address),
-                config: Some(path),
-            } => (address, tokens(&configured(&path)?)?),
-            OperatorArgs { admin: None, config } => {
-                let path = locate(config, Path::exists)?;
+            (Some(address), None) => (address, Vec::new()),
+            (Some(address), Some(path)) => (address, tokens(&configured(&path)?)?),
+            (None, named) => {
+                let path = locate(named, Path::exists)?;
                 let admin = configured(&path)?;
                 (Address::of(admin.listen, &path)?, tokens(&admin)?)
             }

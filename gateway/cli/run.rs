@@ -16,7 +16,7 @@ use super::{read, runtime, whole};
 ///
 /// There is no configuration or it can't be used, an address is in use, or hooks had to be cut at the end.
 pub(crate) fn run(args: RunArgs) -> Result<(), CommandError> {
-    let path = locate(args.config, Path::exists)?;
+    let path = locate(args.config.named, Path::exists)?;
     let configuration = read(&path)?;
     let log = logging::start(configuration.plan.log)?;
     journal::warnings(&configuration.warnings);
