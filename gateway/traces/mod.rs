@@ -123,7 +123,19 @@ impl Finished {
             .iter()
             .map(|conflict| size_of_val(conflict) + conflict.pointer.len())
             .sum();
-        size_of::<Self>() + self.id.len() + self.document.len() + calls + conflicts
+        let columns: usize = merging
+            .wrong_columns
+            .iter()
+            .map(|column| size_of_val(column) + column.pointer.len() + size_of_val(&*column.backends))
+            .sum();
+        size_of::<Self>()
+            + self.id.len()
+            + self.answered.content_type.len()
+            + self.document.len()
+            + calls
+            + conflicts
+            + columns
+            + size_of_val(&*self.outcome.dropped)
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use koigate_core::attachment::{AttachmentKind, DropReason, Dropped as Left};
 use koigate_core::changes::{Change as Edited, ChangeKind};
 use koigate_core::failure::{Failure as Why, FailureKind};
 use koigate_core::guards::Denied;
 use koigate_core::hook::HookName;
-use koigate_core::outcome::{CallVerdict, Disagreement, Merging, Said, Source};
+use koigate_core::outcome::{CallVerdict, Disagreement, Merging, Said, Source, WrongColumn as WrongColumnOf};
 use koigate_core::plan::BackendId;
 use koigate_core::pointer::Pointer;
 
@@ -115,6 +116,55 @@ fn memory_is_bounded_by_what_is_held() {
     assert_eq!(ids(&traces).len(), 10);
     let weight: usize = traces.kept().hooks.iter().map(Finished::weight).sum();
     assert_eq!(traces.kept().bytes, weight);
+}
+
+/// What a hook lists is held like its document.
+#[test]
+fn every_list_of_a_hook_has_its_weight() {
+    let bare = || hook("id", 0, vec![call("a", CallVerdict::Continue)]);
+    let pointer = || format!("/result/{}", "x".repeat(900));
+    let lists: [fn(&mut Finished, String); 5] = [
+        |hook, pointer| {
+            let (first, second) = (Arc::from("a"), Arc::from("b"));
+            hook.outcome.merging.listed = vec![Disagreement {
+                pointer,
+                first,
+                second,
+            }];
+        },
+        |hook, pointer| {
+            hook.outcome.merging.wrong_columns = vec![WrongColumnOf {
+                pointer,
+                found: Some(1),
+                expected: 2,
+                backends: vec![Arc::from("a")],
+                dropped: false,
+            }];
+        },
+        |hook, pointer| hook.outcome.calls[0].denied.places = vec![pointer],
+        |hook, pointer| {
+            hook.outcome.calls[0].changes = vec![Edited {
+                pointer,
+                kind: ChangeKind::Added,
+                value: String::new(),
+                length: 1,
+            }];
+        },
+        |hook, _| {
+            let one = Left {
+                backend: Arc::from("a"),
+                kind: AttachmentKind::Image,
+                reason: DropReason::Late,
+            };
+            hook.outcome.dropped = vec![one; 50];
+        },
+    ];
+    for (place, list) in lists.into_iter().enumerate() {
+        let mut listing = bare();
+        list(&mut listing, pointer());
+        let (with, without) = (listing.weight(), bare().weight());
+        assert!(with >= without + 900, "{place}: {with} {without}");
+    }
 }
 
 #[test]
