@@ -106,7 +106,6 @@ impl Gateway {
 async fn reload_at(mut hangups: Hangups, reloader: Arc<Reloader>) {
     loop {
         hangups.next().await;
-        // What comes of it is logged, counted and shown where it happens.
-        let _ = reloader.reload(Trigger::Signal).await;
+        reloader.reload_and_go_on(Trigger::Signal).await;
     }
 }

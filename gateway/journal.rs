@@ -114,6 +114,15 @@ pub fn reload(trigger: Trigger, generation: u64, result: &Result<Changes, Report
     }
 }
 
+/// A reload that a fault of ours has ended.
+pub fn broken_reload(trigger: Trigger) {
+    let trigger = trigger.as_str();
+    error!(
+        trigger,
+        "a fault of the gateway's own: configuration not reloaded, the running one stays"
+    );
+}
+
 fn unusable(trigger: &str, report: &Report) {
     for finding in report.findings() {
         let (code, place) = (finding.code(), finding.stands_at(report.name()));

@@ -272,6 +272,18 @@ async fn the_demo_shows_every_kind_of_answer_and_leaves_a_configuration() {
     }
 }
 
+/// Its file is its own: what the environment overrides is meant for another gateway.
+#[tokio::test]
+async fn the_demo_runs_beside_variables_that_override_keys() {
+    let folder = Folder::new("demo-variables");
+    let mut demo = command(&["demo", "--once"], &folder);
+    demo.env("KOIGATE__SERVER__LISTEN", "192.0.2.1:8600")
+        .env("KOIGATE__BACKENDS__MY_OWN__TIMEOUT", "1s");
+    let output = timeout(PATIENCE, demo.output()).await.unwrap().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*errors), (Some(0), ""));
+}
+
 #[tokio::test]
 async fn the_demo_stays_up_until_it_is_told_to_stop() {
     let mut demo = Started::new(&["demo"], Folder::new("stays"));

@@ -25,7 +25,17 @@ pub struct Configuration {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
     path: PathBuf,
+    overrides: Overrides,
     files: BTreeMap<PathBuf, Seen>,
+}
+
+/// What variables of the environment do to the keys of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Overrides {
+    /// `KOIGATE__SERVER__LISTEN` stands for `server.listen`.
+    Heeded,
+    /// Nothing.
+    Ignored,
 }
 
 /// One file as it was seen.
@@ -44,6 +54,7 @@ enum Content {
 
 /// The process's own sources, and a note of every file that was asked for.
 struct Noted {
+    overrides: Overrides,
     files: RefCell<BTreeMap<PathBuf, Seen>>,
 }
 
@@ -56,32 +67,52 @@ impl Configuration {
     ///
     /// Everything that is wrong with it.
     pub fn read(path: &Path) -> Result<Self, Report> {
-        Self::read_noting(path).1
+        Origin::unseen(path, Overrides::Heeded).read().1
     }
 
-    /// As [`Configuration::read`]; what was looked at is known of a bad one too, so that it is not tried again
-    /// before something has changed.
-    pub(super) fn read_noting(path: &Path) -> (Origin, Result<Self, Report>) {
-        let noted = Noted {
-            files: RefCell::default(),
-        };
-        let loaded = koigate_config::load(path, &noted);
-        let origin = Origin {
-            path: path.to_owned(),
-            files: noted.files.into_inner(),
-        };
-        let configuration = loaded.map(|Loaded { plan, warnings, .. }| Self {
-            plan,
-            warnings,
-            origin: origin.clone(),
-        });
-        (origin, configuration)
+    /// The same of a file that stands for itself: no variable of the environment overrides a key of it, now or when it
+    /// is read again.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn read_as_written(path: &Path) -> Result<Self, Report> {
+        Origin::unseen(path, Overrides::Ignored).read().1
     }
 }
 
 // === impl Origin ===
 
 impl Origin {
+    /// A file that nobody has looked at yet.
+    fn unseen(path: &Path, overrides: Overrides) -> Self {
+        Self {
+            path: path.to_owned(),
+            overrides,
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// Reads the file as it is now. What was looked at is known of a bad one too, so that it is not tried again
+    /// before something has changed.
+    pub(super) fn read(&self) -> (Self, Result<Configuration, Report>) {
+        let noted = Noted {
+            overrides: self.overrides,
+            files: RefCell::default(),
+        };
+        let loaded = koigate_config::load(&self.path, &noted);
+        let origin = Self {
+            files: noted.files.into_inner(),
+            ..self.clone()
+        };
+        let configuration = loaded.map(|Loaded { plan, warnings, .. }| Configuration {
+            plan,
+            warnings,
+            origin: origin.clone(),
+        });
+        (origin, configuration)
+    }
+
     /// The configuration file.
     pub(super) fn path(&self) -> &Path {
         &self.path
@@ -115,8 +146,8 @@ impl Origin {
             (path.clone(), Seen::new(seen.most, &bytes))
         };
         Self {
-            path: self.path.clone(),
             files: self.files.iter().map(look).collect(),
+            ..self.clone()
         }
     }
 }
@@ -141,7 +172,10 @@ impl Sources for Noted {
     }
 
     fn variables(&self) -> Vec<String> {
-        Process.variables()
+        match self.overrides {
+            Overrides::Heeded => Process.variables(),
+            Overrides::Ignored => Vec::new(),
+        }
     }
 
     fn file(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {

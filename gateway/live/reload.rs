@@ -1,11 +1,13 @@
 //! Another plan while hooks run: read, checked whole, swapped as one value, or nothing changes (gateway.md
 //! section 8).
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use koigate_config::Report;
 use koigate_core::plan::Plan;
 use tokio::sync::Mutex as AsyncMutex;
@@ -23,10 +25,14 @@ pub struct Reloader {
     ground: Ground,
     level: OnceLock<Level>,
     fixed: Fixed,
+    read: Read,
     /// One reload at a time: each begins with what the one before has left.
     turn: AsyncMutex<()>,
     state: Mutex<State>,
 }
+
+/// How a configuration is read again from where it was read before.
+type Read = fn(&Origin) -> (Origin, Result<Configuration, Report>);
 
 /// What has asked for a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +111,7 @@ impl Reloader {
             ground,
             level: OnceLock::new(),
             fixed,
+            read: Origin::read,
             turn: AsyncMutex::default(),
             state: Mutex::new(state),
         }
@@ -135,13 +142,31 @@ impl Reloader {
     /// Everything that is wrong with it. The running plan stays then.
     pub async fn reload(&self, trigger: Trigger) -> Result<Changes, Report> {
         let _turn = self.turn.lock().await;
-        let path = self.state().origin.path().to_owned();
-        let (origin, read) = offload(usize::MAX, move || Configuration::read_noting(&path)).await;
+        let (read, before) = (self.read, self.origin());
+        let (origin, read) = offload(usize::MAX, move || read(&before)).await;
         // From here to the end nothing awaits.
         self.state().origin = origin;
         let result = read.map(|configuration| self.take(configuration));
         self.conclude(trigger, &result);
         result
+    }
+
+    /// The same for whoever goes on whatever comes of it. A panic is a fault of ours: it is logged and counted as a
+    /// failed reload, and not run into again before something has changed.
+    pub async fn reload_and_go_on(&self, trigger: Trigger) {
+        // What comes of it otherwise is logged, counted and shown where it happens.
+        if AssertUnwindSafe(self.reload(trigger))
+            .catch_unwind()
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        let before = self.origin();
+        let now = offload(usize::MAX, move || before.now()).await;
+        self.state().origin = now;
+        self.ground.metrics.count_reload(false, SystemTime::now());
+        journal::broken_reload(trigger);
     }
 
     /// How the configuration stands now.
@@ -236,3 +261,6 @@ impl Trigger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,8 +43,7 @@ pub async fn watch(reloader: Arc<Reloader>) {
         };
         // Somebody may have asked for it meanwhile.
         if settle(changed).await != reloader.origin() {
-            // What comes of it is logged, counted and shown where it happens.
-            let _ = reloader.reload(Trigger::Watch).await;
+            reloader.reload_and_go_on(Trigger::Watch).await;
         }
     }
 }

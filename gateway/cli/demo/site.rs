@@ -7,11 +7,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use koigate::assembly::{Gateway, StartError};
+use koigate::live::Configuration;
 use koigate::logging::{self, Writer};
 
 use super::services::Service;
 use crate::cli::error::CommandError;
-use crate::cli::read;
+use crate::cli::unusable;
 
 /// A folder of the demo's own.
 pub(crate) struct Site {
@@ -102,7 +103,9 @@ impl Site {
 
     fn bind(&self, services: &[Service], sides: Sides) -> Result<(Gateway, Sides, Writer), CommandError> {
         let path = self.keep("koigate.toml", fill(services, sides).as_bytes())?;
-        let configuration = read(&path)?;
+        // It is the demo's own file: what the environment says is meant for others.
+        let read = Configuration::read_as_written(&path);
+        let configuration = read.map_err(|report| unusable(&path, &report))?;
         let log = configuration.plan.log;
         let gateway = Gateway::bind(configuration)?;
         let log = logging::start(log)?;
