@@ -79,7 +79,13 @@ mod tests {
                 path: path.into(),
                 max_body: 1,
                 max_in_flight: 1,
+                max_buffered: 1 << 28,
+                max_connections: 1_024,
+                max_connections_per_address: 1_024,
                 threads: 1,
+                tls: None,
+                auth: None,
+                allow: Vec::new(),
             },
             admin: Admin {
                 listen,

@@ -99,7 +99,8 @@ fn write_stage(out: &mut String, plan: &Plan, (number, stage): (usize, &Stage), 
         number.clear();
     }
     for backend in stage.backends.iter().filter_map(|id| plan.backend(*id)) {
-        let (name, url) = (&backend.name, url(&backend.target));
+        let urls: Vec<String> = backend.replicas.iter().map(url).collect();
+        let (name, url) = (&backend.name, urls.join(", "));
         if name.len() <= width {
             writeln!(out, "  {number:<4}{name:<width$}  {url}")?;
         } else {

@@ -162,10 +162,15 @@ impl From<&LiveBackend> for Backend {
         let backend = &live.backend;
         Self {
             name: backend.name.to_string(),
-            url: koigate_config::url(&backend.target),
+            url: backend
+                .replicas
+                .iter()
+                .map(koigate_config::url)
+                .collect::<Vec<_>>()
+                .join(", "),
             in_flight: live.in_flight(),
             max_in_flight: backend.max_in_flight,
-            idle_connections: live.upstream.idle(),
+            idle_connections: live.upstreams.iter().map(|upstream| upstream.idle()).sum(),
         }
     }
 }

@@ -10,8 +10,8 @@ use koigate_core::guards::Guards;
 use koigate_core::hook::{Hook, HookName};
 use koigate_core::outcome::{CallVerdict, HookVerdict};
 use koigate_core::plan::{
-    Admin, Backend, BackendId, Chain, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, Plan,
-    RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
+    Admin, Backend, BackendId, BackendTls, Chain, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure,
+    Plan, RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
 };
 use koigate_core::reply::Reply;
 use koigate_core::view::Base;
@@ -101,7 +101,7 @@ fn script(after: u64, brings: Result<Reply, FailureKind>) -> Script {
     };
     let backend = Backend {
         name: "".into(),
-        target,
+        replicas: vec![target],
         timeout: Duration::from_secs(5),
         connect_timeout: Duration::from_secs(1),
         on_failure: OnFailure::Continue,
@@ -109,6 +109,10 @@ fn script(after: u64, brings: Result<Reply, FailureKind>) -> Script {
         headers: Vec::new(),
         max_reply: 1 << 20,
         max_in_flight: 1,
+        retries: 0,
+        breaker: None,
+        health: None,
+        tls: BackendTls::default(),
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),
@@ -197,7 +201,13 @@ fn scene(stages: Vec<Vec<Script>>) -> Scene {
             path: String::new(),
             max_body: 1,
             max_in_flight: 1,
+            max_buffered: 1 << 28,
+            max_connections: 1_024,
+            max_connections_per_address: 1_024,
             threads: 1,
+            tls: None,
+            auth: None,
+            allow: Vec::new(),
         },
         admin: Admin {
             listen,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use koigate_core::failure::{Failure, FailureKind};
-use koigate_core::plan::Backend;
+use koigate_core::plan::{Backend, Target};
 use prometheus::IntGauge;
 
 use super::Ground;
@@ -14,8 +14,8 @@ use crate::outbound::{Connections, Signer, Upstream};
 pub struct LiveBackend {
     /// What was configured.
     pub backend: Arc<Backend>,
-    /// The way to it. It outlives reloads that leave the way unchanged.
-    pub upstream: Arc<Upstream>,
+    /// The ways to its replicas, in configured order. Each outlives reloads that leave it unchanged.
+    pub upstreams: Vec<Arc<Upstream>>,
     /// What signs its calls, where they are signed.
     pub(super) signer: Option<Arc<Signer>>,
     /// It outlives every reload that keeps the name, so that calls of the plan before count too.
@@ -35,18 +35,32 @@ impl LiveBackend {
     pub fn new(backend: Arc<Backend>, lived: Option<&Self>, ground: &Ground) -> Self {
         let label = [&*backend.name];
         let metrics = &ground.metrics;
-        let upstream = lived
-            .filter(|lived| Upstream::is_same_way(&lived.backend, &backend))
-            .map(|lived| lived.upstream.clone());
-        let open = || {
+        let open = |target: &Target| {
             let connections = Connections {
                 opened: metrics.connections_opened.with_label_values(&label),
                 reused: metrics.connections_reused.with_label_values(&label),
             };
-            Arc::new(Upstream::new(&backend, ground.connector.clone(), connections))
+            Arc::new(Upstream::new(
+                &backend,
+                target,
+                ground.connector.clone(),
+                connections,
+            ))
         };
+        let kept = |target: &Target| {
+            let lived = lived?;
+            let ways = lived.backend.replicas.iter().zip(&lived.upstreams);
+            let mut same =
+                ways.filter(|(was, _)| Upstream::is_same_way((&lived.backend, was), (&backend, target)));
+            same.next().map(|(_, upstream)| upstream.clone())
+        };
+        let upstreams = backend
+            .replicas
+            .iter()
+            .map(|target| kept(target).unwrap_or_else(|| open(target)))
+            .collect();
         Self {
-            upstream: upstream.unwrap_or_else(open),
+            upstreams,
             signer: Signer::new(&backend).map(Arc::new),
             in_flight: lived.map(|lived| lived.in_flight.clone()).unwrap_or_default(),
             gauge: metrics.backend_in_flight.with_label_values(&label),

@@ -31,8 +31,11 @@ impl HookCaller {
 
 impl Caller for HookCaller {
     async fn call(self: Arc<Self>, id: BackendId, body: Bytes) -> Result<Reply, Failure> {
-        let (Some(live), Some(template)) = (self.running.backend(id), self.hook.templates.get(&id)) else {
+        let (Some(live), Some(templates)) = (self.running.backend(id), self.hook.templates.get(&id)) else {
             // A chain names only backends of its own plan.
+            return Err(Failure::new(FailureKind::Connect, "no such backend"));
+        };
+        let (Some(upstream), Some(template)) = (live.upstreams.first(), templates.first()) else {
             return Err(Failure::new(FailureKind::Connect, "no such backend"));
         };
         let _place = live.enter()?;
@@ -52,7 +55,7 @@ impl Caller for HookCaller {
             signature,
             body,
         };
-        live.upstream.exchange(&request, deadline).await
+        upstream.exchange(&request, deadline).await
     }
 }
 

@@ -85,12 +85,27 @@ fn server(old: &Server, new: &Server) -> Vec<&'static str> {
         path,
         max_body,
         max_in_flight,
+        max_buffered,
+        max_connections,
+        max_connections_per_address,
         threads: _,
+        tls,
+        auth,
+        allow,
     } = new;
     differing([
         ("path", old.path != *path),
         ("max_body", old.max_body != *max_body),
         ("max_in_flight", old.max_in_flight != *max_in_flight),
+        ("max_buffered", old.max_buffered != *max_buffered),
+        ("max_connections", old.max_connections != *max_connections),
+        (
+            "max_connections_per_address",
+            old.max_connections_per_address != *max_connections_per_address,
+        ),
+        ("tls", old.tls != *tls),
+        ("auth", old.auth != *auth),
+        ("allow", old.allow != *allow),
     ])
 }
 
@@ -111,7 +126,7 @@ fn log(old: Log, new: Log) -> Vec<&'static str> {
 fn fields(old: &Backend, new: &Backend) -> Vec<&'static str> {
     let Backend {
         name: _,
-        target,
+        replicas,
         timeout,
         connect_timeout,
         on_failure,
@@ -119,6 +134,10 @@ fn fields(old: &Backend, new: &Backend) -> Vec<&'static str> {
         headers,
         max_reply,
         max_in_flight,
+        retries,
+        breaker,
+        health,
+        tls,
         always_finish,
         when,
         sign,
@@ -131,7 +150,7 @@ fn fields(old: &Backend, new: &Backend) -> Vec<&'static str> {
         may,
     } = guards;
     differing([
-        ("url", old.target != *target),
+        ("url", old.replicas != *replicas),
         ("timeout", old.timeout != *timeout),
         ("connect_timeout", old.connect_timeout != *connect_timeout),
         ("on_failure", old.on_failure != *on_failure),
@@ -139,6 +158,10 @@ fn fields(old: &Backend, new: &Backend) -> Vec<&'static str> {
         ("headers", old.headers != *headers),
         ("max_reply", old.max_reply != *max_reply),
         ("max_in_flight", old.max_in_flight != *max_in_flight),
+        ("retries", old.retries != *retries),
+        ("breaker", old.breaker != *breaker),
+        ("health", old.health != *health),
+        ("tls", old.tls != *tls),
         ("always_finish", old.always_finish != *always_finish),
         ("when", old.when != *when),
         ("sign", old.sign != *sign),

@@ -46,8 +46,8 @@ pub struct LiveHook {
     pub chain: Option<Arc<Chain>>,
     /// What it counts.
     pub meters: HookMeters,
-    /// How the requests to each of its backends begin.
-    templates: BTreeMap<BackendId, Template>,
+    /// How the requests to each replica of each of its backends begin.
+    templates: BTreeMap<BackendId, Vec<Template>>,
 }
 
 // === impl Running ===
@@ -111,7 +111,16 @@ impl LiveHook {
             .iter()
             .flat_map(|chain| &chain.stages)
             .flat_map(|stage| &stage.backends)
-            .filter_map(|&id| Some((id, Template::new(plan.backend(id)?, name))))
+            .filter_map(|&id| {
+                let backend = plan.backend(id)?;
+                let replicas = backend.replicas.iter();
+                Some((
+                    id,
+                    replicas
+                        .map(|target| Template::new(backend, target, name))
+                        .collect(),
+                ))
+            })
             .collect();
         Self {
             chain,

@@ -72,12 +72,12 @@ impl Connector {
 // === impl Dialer ===
 
 impl Dialer {
-    pub(super) fn new(backend: &Backend, connector: Connector) -> Self {
+    pub(super) fn new(backend: &Backend, target: &Target, connector: Connector) -> Self {
         Self {
             connector,
-            target: backend.target.clone(),
+            target: target.clone(),
             connect_timeout: backend.connect_timeout,
-            names: Names::new(&backend.target.host, backend.target.port),
+            names: Names::new(&target.host, target.port),
             preferred: AtomicUsize::new(0),
         }
     }

@@ -20,7 +20,7 @@ mod tests;
 use std::sync::Arc;
 
 use koigate_core::failure::{Failure, FailureKind};
-use koigate_core::plan::Backend;
+use koigate_core::plan::{Backend, Target};
 use koigate_core::reply::Reply;
 use prometheus::IntCounter;
 use tokio::time::{Instant, timeout_at};
@@ -36,7 +36,7 @@ pub use self::pool::IDLE;
 pub use self::request::{HOOK_HEADER, Request, Template};
 pub use self::sign::{Signature, Signer};
 
-/// One backend, as it lives: its pool, and the way to it. It outlives reloads that leave the backend unchanged.
+/// One replica of a backend, as it lives: its pool, and the way to it. It outlives reloads that leave the backend unchanged.
 pub struct Upstream {
     dialer: Dialer,
     pool: Arc<Pool>,
@@ -54,10 +54,10 @@ pub struct Connections {
 }
 
 impl Upstream {
-    /// For calls to `backend`. It holds at most `max_in_flight` idle connections.
-    pub fn new(backend: &Backend, connector: Connector, connections: Connections) -> Self {
+    /// For calls to `backend`, to this replica of it. It holds at most `max_in_flight` idle connections.
+    pub fn new(backend: &Backend, target: &Target, connector: Connector, connections: Connections) -> Self {
         Self {
-            dialer: Dialer::new(backend, connector),
+            dialer: Dialer::new(backend, target, connector),
             pool: Pool::new(backend.max_in_flight),
             max_reply: backend.max_reply,
             connections,
@@ -66,12 +66,12 @@ impl Upstream {
 
     /// Whether the same connections serve both: a reload that leaves this unchanged keeps them. The path is part
     /// of each request, not of the way.
-    pub fn is_same_way(one: &Backend, other: &Backend) -> bool {
-        let way = |backend: &Backend| {
-            let (limits, target) = ((backend.max_reply, backend.max_in_flight), backend.target.clone());
+    pub fn is_same_way(one: (&Backend, &Target), other: (&Backend, &Target)) -> bool {
+        let way = |(backend, target): (&Backend, &Target)| {
+            let limits = (backend.max_reply, backend.max_in_flight);
             (
                 target.scheme,
-                target.host,
+                target.host.clone(),
                 target.port,
                 backend.connect_timeout,
                 limits,

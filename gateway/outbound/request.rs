@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use bytes::Bytes;
 use koigate_core::hook::HookName;
-use koigate_core::plan::Backend;
+use koigate_core::plan::{Backend, Target};
 
 use super::sign::Signature;
 
@@ -44,9 +44,9 @@ impl Template {
     ///
     /// A configured header takes the place of one of ours of the same name. The plan has none that frame the
     /// message or mark the call.
-    pub fn new(backend: &Backend, hook: &HookName) -> Self {
+    pub fn new(backend: &Backend, target: &Target, hook: &HookName) -> Self {
         let ours = [
-            ("Host", backend.target.authority.as_str()),
+            ("Host", target.authority.as_str()),
             ("User-Agent", concat!("koigate/", env!("CARGO_PKG_VERSION"))),
             ("Content-Type", "application/json"),
             ("Accept-Encoding", "identity"),
@@ -63,7 +63,7 @@ impl Template {
             .headers
             .iter()
             .map(|header| (header.name.as_str(), header.value.expose()));
-        let mut head = format!("POST {} HTTP/1.1\r\n", backend.target.path_for(hook));
+        let mut head = format!("POST {} HTTP/1.1\r\n", target.path_for(hook));
         for (name, value) in ours.chain(theirs) {
             head.extend([name, ": ", value, "\r\n"]);
         }

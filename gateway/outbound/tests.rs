@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use koigate_core::guards::Guards;
 use koigate_core::hook::HookName;
-use koigate_core::plan::{Backend, Header, OnFailure, Scheme, StatusSet, Target};
+use koigate_core::plan::{Backend, BackendTls, Header, OnFailure, Scheme, StatusSet, Target};
 use koigate_core::secret::Secret;
 
 use super::*;
@@ -25,13 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) fn backend(address: SocketAddr) -> Backend {
     Backend {
         name: "fake".into(),
-        target: Target {
+        replicas: vec![Target {
             scheme: Scheme::Http,
             host: address.ip().to_string(),
             port: address.port(),
             authority: address.to_string(),
             path: "/{hook}?from=koigate".to_owned(),
-        },
+        }],
         timeout: PATIENCE,
         connect_timeout: Duration::from_secs(1),
         on_failure: OnFailure::Continue,
@@ -39,6 +39,10 @@ pub(super) fn backend(address: SocketAddr) -> Backend {
         headers: Vec::new(),
         max_reply: 1024 * 1024,
         max_in_flight: 8,
+        retries: 0,
+        breaker: None,
+        health: None,
+        tls: BackendTls::default(),
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),
@@ -55,11 +59,20 @@ fn connections() -> Connections {
 }
 
 fn upstream(backend: &Backend) -> Upstream {
-    Upstream::new(backend, Connector::new(Trust::System).unwrap(), connections())
+    Upstream::new(
+        backend,
+        &backend.replicas[0],
+        Connector::new(Trust::System).unwrap(),
+        connections(),
+    )
 }
 
 fn template(backend: &Backend) -> Template {
-    Template::new(backend, &HookName::new("onMessage").unwrap())
+    Template::new(
+        backend,
+        &backend.replicas[0],
+        &HookName::new("onMessage").unwrap(),
+    )
 }
 
 fn request(template: &Template, body: impl Into<Bytes>) -> Request<'_> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use koigate_core::condition::Condition;
 use koigate_core::guards::Guards;
 use koigate_core::hook::is_name;
-use koigate_core::plan::{Backend, Header, OnFailure, StatusSet, Target};
+use koigate_core::plan::{Backend, BackendTls, Header, OnFailure, StatusSet, Target};
 use koigate_core::texts;
 
 use super::listen::Listeners;
@@ -117,7 +117,11 @@ pub(super) fn resolve(
             .as_ref()
             .map_or(inherited.always_finish, |written| written.value),
         guards: guards::resolve(&own.into(), &inherited.guards, findings),
-        target: target?,
+        retries: 0,
+        breaker: None,
+        health: None,
+        tls: BackendTls::default(),
+        replicas: vec![target?],
     };
     Some(backend)
 }

@@ -13,6 +13,8 @@ use crate::report::Findings;
 
 const MAX_BODY: usize = 32 << 20;
 const MAX_IN_FLIGHT: usize = 1024;
+const MAX_BUFFERED: usize = 256 << 20;
+const MAX_CONNECTIONS: usize = 16_384;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The listening side, or nothing where its path is wrong and noted.
@@ -25,7 +27,13 @@ pub(super) fn resolve(
         listen: listeners.server.iter().map(|listener| listener.address).collect(),
         max_body: quantity::size(server.max_body.as_ref(), MAX_BODY, findings),
         max_in_flight: quantity::number(server.max_in_flight.as_ref(), MAX_IN_FLIGHT, PERMITS, findings),
+        max_buffered: MAX_BUFFERED,
+        max_connections: MAX_CONNECTIONS,
+        max_connections_per_address: MAX_CONNECTIONS,
         threads: quantity::number(server.threads.as_ref(), 0, THREADS, findings),
+        tls: None,
+        auth: None,
+        allow: Vec::new(),
         path: match &server.path {
             None => String::new(),
             Some(written) => path(written, findings)?,

@@ -2,7 +2,7 @@
 
 use koigate_core::guards::{Power, Sight};
 use koigate_core::hook::KNOWN;
-use koigate_core::plan::{Backend, BackendId, Chain, OnFailure, Plan, Scheme};
+use koigate_core::plan::{Backend, BackendId, Chain, OnFailure, Plan, Scheme, Target};
 use koigate_core::pointer::Pointer;
 
 use super::in_file_order;
@@ -156,9 +156,10 @@ fn note_backend(backend: &Backend, hooks: &[&str], span: &Span, findings: &mut F
         findings.note(span, Warning::UnusedBackend { name });
         return;
     }
-    let is_far = !is_this_machine(&backend.target.host);
-    if backend.target.scheme == Scheme::Http && is_far && sees_configuration(backend) {
-        let host = backend.target.host.clone();
+    let is_in_the_open = |target: &&Target| target.scheme == Scheme::Http && !is_this_machine(&target.host);
+    let in_the_open = backend.replicas.iter().find(is_in_the_open);
+    if let Some(target) = in_the_open.filter(|_| sees_configuration(backend)) {
+        let host = target.host.clone();
         findings.note(span, Warning::PlainHttp { backend: name, host });
     }
 }

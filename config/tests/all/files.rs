@@ -46,7 +46,13 @@ fn what_is_not_written_is_the_default() {
         path: String::new(),
         max_body: 32 << 20,
         max_in_flight: 1024,
+        max_buffered: 256 << 20,
+        max_connections: 16_384,
+        max_connections_per_address: 16_384,
         threads: 0,
+        tls: None,
+        auth: None,
+        allow: Vec::new(),
     };
     assert_eq!(plan.server, defaults);
     assert_eq!(
@@ -237,7 +243,7 @@ fn secrets_are_found_where_they_are() {
         ("Authorization", "Basic dTpw"),
     ];
     assert_eq!(headers(&own), expected);
-    assert_eq!(own.target.authority, "127.0.0.1");
+    assert_eq!(own.replicas[0].authority, "127.0.0.1");
 }
 
 #[test]

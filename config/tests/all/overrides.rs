@@ -73,7 +73,7 @@ const RIGHT: &[(&str, &str, Say, &str)] = &[
     ("BACKENDS__BLACKLIST__FAILURE_MESSAGE", "123", |l| format!("{:?}", l.plan.backends[0].on_failure), "Reject { message: \"123\" }"),
     ("BACKENDS__BLACKLIST__FAILURE_MESSAGE", "[\"慢\"", |l| format!("{:?}", l.plan.backends[0].on_failure), "Reject { message: \"[\\\"慢\\\"\" }"),
     ("BACKENDS__BLACKLIST__FAILURE_STATUSES", "[\"5xx\", 404]", |l| format!("{:?}", l.plan.backends[0].failure_statuses), "StatusSet([500..=599, 404..=404])"),
-    ("BACKENDS__BLACKLIST__URL", "http://127.0.0.1:4/{hook}", |l| l.plan.backends[0].target.authority.clone(), "127.0.0.1:4"),
+    ("BACKENDS__BLACKLIST__URL", "http://127.0.0.1:4/{hook}", |l| l.plan.backends[0].replicas[0].authority.clone(), "127.0.0.1:4"),
     ("HOOKS__ONMESSAGE__CHAIN", "[[\"my-list\", \"a__b\"], \"blacklist\"]", |l| l.plan.chains["onMessage"].stages.len().to_string(), "2"),
     // Names: case, dashes, and what lies between.
     ("backends__blackList__timeout", "3s", |l| format!("{:?}", l.plan.backends[0].timeout), "3s"),
@@ -81,8 +81,8 @@ const RIGHT: &[(&str, &str, Say, &str)] = &[
     ("BACKENDS__MY-LIST__TIMEOUT", "3s", |l| format!("{:?}", l.plan.backends[1].timeout), "3s"),
     ("BACKENDS__A__B__TIMEOUT", "3s", |l| format!("{:?}", l.plan.backends[2].timeout), "3s"),
     // Secrets: as text, or where they are; of an earlier place nothing is left.
-    ("BACKENDS__MY_LIST__URL", "http://127.0.0.1:5/", |l| l.plan.backends[1].target.authority.clone(), "127.0.0.1:5"),
-    ("BACKENDS__MY_LIST__URL__ENV", "URL", |l| l.plan.backends[1].target.authority.clone(), "127.0.0.1:6"),
+    ("BACKENDS__MY_LIST__URL", "http://127.0.0.1:5/", |l| l.plan.backends[1].replicas[0].authority.clone(), "127.0.0.1:5"),
+    ("BACKENDS__MY_LIST__URL__ENV", "URL", |l| l.plan.backends[1].replicas[0].authority.clone(), "127.0.0.1:6"),
     ("ADMIN__AUTH__TOKEN", "t", tokens, "t"),
     ("ADMIN__AUTH__TOKEN", "[\"t\", { file = \"token\" }]", tokens, "t from-a-file"),
     ("ADMIN__AUTH__TOKEN", "[t]", tokens, "[t]"),

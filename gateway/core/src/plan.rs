@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::condition::Condition;
 use crate::guards::Guards;
@@ -42,9 +45,43 @@ pub struct Server {
     pub max_body: usize,
     /// The most hooks at once.
     pub max_in_flight: usize,
+    /// The most bytes of bodies and replies at once, of all hooks together; never less than `max_body`.
+    pub max_buffered: usize,
+    /// The most connections at once.
+    pub max_connections: usize,
+    /// The most connections at once of one source address; never more than `max_connections`.
+    pub max_connections_per_address: usize,
     /// Worker threads; 0 means one per core.
     pub threads: usize,
+    /// What callers over TCP have to speak; without it plain HTTP.
+    pub tls: Option<ServerTls>,
+    /// Who may send hooks; without it everybody who reaches an address.
+    pub auth: Option<Auth>,
+    /// The source addresses that may send hooks; empty for all.
+    pub allow: Vec<IpNet>,
 }
+
+/// TLS towards callers. The files were read with the configuration, and belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    /// Whom callers see.
+    pub identity: Identity,
+    /// Who signs callers' certificates. Without it callers need none, with it they do.
+    pub client_ca: Option<Certificates>,
+}
+
+/// A certificate and its private key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate itself first, then those that lead to its root.
+    pub chain: Certificates,
+    /// The key, in PEM.
+    pub key: Secret,
+}
+
+/// At least one X.509 certificate, in PEM (RFC 7468), checked to be some.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificates(pub Arc<[u8]>);
 
 /// The operator's side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,8 +155,8 @@ pub struct BackendId(pub usize);
 pub struct Backend {
     /// Its name: 1 to 40 of `A-Z a-z 0-9 _ -`.
     pub name: Arc<str>,
-    /// Where it is.
-    pub target: Target,
+    /// Where it is: its replicas, in the order of the file. Never empty, and none stands there twice.
+    pub replicas: Vec<Target>,
     /// The whole exchange, connecting included.
     pub timeout: Duration,
     /// Name, TCP and TLS together, over all addresses.
@@ -134,6 +171,15 @@ pub struct Backend {
     pub max_reply: usize,
     /// The most calls at once.
     pub max_in_flight: usize,
+    /// How often a call that failed to connect, timed out or brought a failure status is made again, within its
+    /// `timeout` and the backend's budget; 0 to 10.
+    pub retries: u32,
+    /// When calls to it stop for a while; without it never.
+    pub breaker: Option<Breaker>,
+    /// What it is asked in between, to see that it is well; without it nothing.
+    pub health: Option<Health>,
+    /// How its `https` replicas are trusted, and what they are shown; nothing of it for `http`.
+    pub tls: BackendTls,
     /// Whether a call goes on to its own timeout although its answer has no say any more.
     pub always_finish: bool,
     /// What must hold for the document that its stage is sent, all of it; else it is skipped.
@@ -142,6 +188,33 @@ pub struct Backend {
     pub sign: Vec<SigningKey>,
     /// What it may see, change and say.
     pub guards: Guards,
+}
+
+/// When calls to a backend stop for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// So many failures in a row open it.
+    pub failures: NonZeroU32,
+    /// How long it is open the first time; each trial call that fails doubles that, up to 16 times as long.
+    pub cool_off: Duration,
+}
+
+/// An active check of each replica: a `GET` that any status below 500 passes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Path and query.
+    pub path: String,
+    /// From the end of one check to the next; an answer is waited for as long as for a call, this at most.
+    pub interval: Duration,
+}
+
+/// TLS towards a backend. The files were read with the configuration, and belong together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BackendTls {
+    /// Who signs its certificate; without it the system's roots.
+    pub ca: Option<Certificates>,
+    /// What it is shown, if anything.
+    pub identity: Option<Identity>,
 }
 
 /// One header that a backend is sent.
@@ -264,6 +337,14 @@ impl Plan {
     /// The backend with this id.
     pub fn backend(&self, id: BackendId) -> Option<&Arc<Backend>> {
         self.backends.get(id.0)
+    }
+}
+
+// === impl Certificates ===
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificates({} bytes)", self.0.len())
     }
 }
 

@@ -8,7 +8,11 @@ use super::fake::{Act, BlackHole, Fake, no_content, timed};
 use super::*;
 
 fn dialer(backend: &Backend) -> Dialer {
-    Dialer::new(backend, Connector::new(Trust::System).unwrap())
+    Dialer::new(
+        backend,
+        &backend.replicas[0],
+        Connector::new(Trust::System).unwrap(),
+    )
 }
 
 #[tokio::test]
@@ -45,7 +49,7 @@ async fn a_dead_address_takes_its_share_once() {
 async fn localhost_is_wherever_the_service_listens() {
     let fake = Fake::start(vec![vec![Act::Hear, no_content(), Act::Hang]]).await;
     let mut backend = backend(fake.address);
-    backend.target.host = "localhost".to_owned();
+    backend.replicas[0].host = "localhost".to_owned();
     ask(&upstream(&backend)).await.unwrap();
 }
 

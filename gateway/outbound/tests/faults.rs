@@ -230,7 +230,7 @@ async fn no_connection() {
 
     let mut unknown = backend(hole.address);
     // No resolver has to be asked: a label has at most 63 bytes.
-    unknown.target.host = "x".repeat(64);
+    unknown.replicas[0].host = "x".repeat(64);
     let failure = ask(&upstream(&unknown)).await.unwrap_err();
     assert_eq!(
         failure,

@@ -116,9 +116,14 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 fn https(address: SocketAddr, host: &str, trust: Trust) -> Upstream {
     let mut backend = backend(address);
-    backend.target.scheme = Scheme::Https;
-    backend.target.host = host.to_owned();
-    Upstream::new(&backend, Connector::new(trust).unwrap(), connections())
+    backend.replicas[0].scheme = Scheme::Https;
+    backend.replicas[0].host = host.to_owned();
+    Upstream::new(
+        &backend,
+        &backend.replicas[0],
+        Connector::new(trust).unwrap(),
+        connections(),
+    )
 }
 
 #[tokio::test]
@@ -201,10 +206,10 @@ async fn no_host_is_no_way_around_the_check() {
     let authority = Authority::new("no-host");
     let address = serve(authority.certify(&certificate_for("localhost")), OK, End::Keep).await;
     let mut backend = backend(address);
-    backend.target.scheme = Scheme::Https;
-    backend.target.host = String::new();
+    backend.replicas[0].scheme = Scheme::Https;
+    backend.replicas[0].host = String::new();
     let connector = Connector::new(authority.trust()).unwrap();
-    let dialer = super::super::dial::Dialer::new(&backend, connector);
+    let dialer = super::super::dial::Dialer::new(&backend, &backend.replicas[0], connector);
     let within = Instant::now() + PATIENCE;
     assert_eq!(
         dialer.try_all(&[address], within).await.unwrap_err().kind,

@@ -15,8 +15,8 @@ use koigate_core::guards::Guards;
 use koigate_core::hook::{Hook, HookName};
 use koigate_core::multipart::Form;
 use koigate_core::plan::{
-    Admin, Backend, BackendId, Chain, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, Plan,
-    RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
+    Admin, Backend, BackendId, BackendTls, Chain, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure,
+    Plan, RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
 };
 use koigate_core::reply::Reply;
 use koigate_core::tally::Tally;
@@ -75,7 +75,13 @@ pub fn plan(backends: usize) -> (Arc<Plan>, Arc<Chain>) {
             path: String::new(),
             max_body: 1 << 25,
             max_in_flight: 1024,
+            max_buffered: 1 << 28,
+            max_connections: 1_024,
+            max_connections_per_address: 1_024,
             threads: 1,
+            tls: None,
+            auth: None,
+            allow: Vec::new(),
         },
         admin: Admin {
             listen,
@@ -95,13 +101,13 @@ pub fn plan(backends: usize) -> (Arc<Plan>, Arc<Chain>) {
 fn backend(index: usize) -> Arc<Backend> {
     Arc::new(Backend {
         name: format!("b{index}").into(),
-        target: Target {
+        replicas: vec![Target {
             scheme: Scheme::Http,
             host: "127.0.0.1".into(),
             port: 1,
             authority: "127.0.0.1:1".into(),
             path: "/".into(),
-        },
+        }],
         timeout: Duration::from_secs(5),
         connect_timeout: Duration::from_secs(1),
         on_failure: OnFailure::Continue,
@@ -109,6 +115,10 @@ fn backend(index: usize) -> Arc<Backend> {
         headers: Vec::new(),
         max_reply: 1 << 25,
         max_in_flight: 256,
+        retries: 0,
+        breaker: None,
+        health: None,
+        tls: BackendTls::default(),
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),

@@ -13,8 +13,8 @@ use crate::guards::Guards;
 use crate::judge::judge;
 use crate::outcome::HookVerdict;
 use crate::plan::{
-    Admin, Backend, BackendId, Images, Log, LogFormat, LogLevel, OnConflict, Scheme, Server, Stage,
-    StatusSet, TableGuard, Target, Traces,
+    Admin, Backend, BackendId, BackendTls, Images, Log, LogFormat, LogLevel, OnConflict, Scheme, Server,
+    Stage, StatusSet, TableGuard, Target, Traces,
 };
 
 mod guards;
@@ -72,7 +72,7 @@ fn closed() -> OnFailure {
     }
 }
 
-fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
+fn backend(rules: &Rules, index: usize) -> Backend {
     let target = Target {
         scheme: Scheme::Http,
         host: "127.0.0.1".into(),
@@ -80,10 +80,9 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
         authority: "127.0.0.1:1".into(),
         path: "/".into(),
     };
-    let count: usize = stages.iter().sum();
-    let backend = |index: usize| Backend {
+    Backend {
         name: format!("b{index}").into(),
-        target: target.clone(),
+        replicas: vec![target],
         timeout: Duration::from_secs(1),
         connect_timeout: Duration::from_secs(1),
         on_failure: rules.on_failure.clone(),
@@ -91,11 +90,19 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
         headers: Vec::new(),
         max_reply: 1 << 20,
         max_in_flight: 1,
+        retries: 0,
+        breaker: None,
+        health: None,
+        tls: BackendTls::default(),
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),
         guards: Guards::default(),
-    };
+    }
+}
+
+fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
+    let count: usize = stages.iter().sum();
     let mut ids = (0..count).map(BackendId);
     let chain = Chain {
         stages: stages
@@ -117,7 +124,13 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
             path: String::new(),
             max_body: 1,
             max_in_flight: 1,
+            max_buffered: 1 << 28,
+            max_connections: 1_024,
+            max_connections_per_address: 1_024,
             threads: 1,
+            tls: None,
+            auth: None,
+            allow: Vec::new(),
         },
         admin: Admin {
             listen,
@@ -128,7 +141,7 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
             format: LogFormat::Text,
             level: LogLevel::Info,
         },
-        backends: (0..count).map(|index| Arc::new(backend(index))).collect(),
+        backends: (0..count).map(|index| Arc::new(backend(rules, index))).collect(),
         chains: BTreeMap::new(),
     };
     (Arc::new(plan), Arc::new(chain))
