@@ -1,8 +1,10 @@
 //! A plan's parts, put together: metrics, what lives beside the plan, doors, listeners, and what reloads it.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use koigate_core::plan::Listen;
 use tokio::task::JoinSet;
 
 use crate::admin::AdminDoor;
@@ -58,7 +60,7 @@ impl Gateway {
         let traces = Arc::new(Traces::default());
         let mut supervisor = Supervisor::new();
         let door = Arc::new(Hooks::new(reloader.cell(), metrics.clone(), traces.clone()));
-        let hooks = supervisor.listen("hooks", &server.listen, door)?;
+        let hooks = supervisor.listen("hooks", &addresses(&server.listen)?, door)?;
         let operators = Arc::new(AdminDoor::new(
             metrics,
             reloader.clone(),
@@ -101,6 +103,22 @@ impl Gateway {
         beside.spawn(reload_at(hangups, self.reloader));
         self.supervisor.run(stops).await
     }
+}
+
+/// The addresses among these.
+///
+/// # Errors
+///
+/// A Unix socket: nothing here can bind one.
+fn addresses(listen: &[Listen]) -> Result<Vec<SocketAddr>, BindError> {
+    let address = |listen: &Listen| match listen {
+        Listen::Tcp(address) => Ok(*address),
+        Listen::Unix(_) => Err(BindError {
+            address: listen.clone(),
+            source: io::ErrorKind::Unsupported.into(),
+        }),
+    };
+    listen.iter().map(address).collect()
 }
 
 async fn reload_at(mut hangups: Hangups, reloader: Arc<Reloader>) {

@@ -58,7 +58,8 @@ mod tests {
     use std::time::Duration;
 
     use koigate_core::plan::{
-        Admin, Chain, Images, Log, LogFormat, LogLevel, OnConflict, RejectRule, Server, TableGuard, Traces,
+        Admin, Chain, Images, Listen, Log, LogFormat, LogLevel, OnConflict, RejectRule, Server, TableGuard,
+        Traces,
     };
 
     use super::*;
@@ -75,7 +76,7 @@ mod tests {
         };
         Plan {
             server: Server {
-                listen: vec![listen],
+                listen: vec![Listen::Tcp(listen)],
                 path: path.into(),
                 max_body: 1,
                 max_in_flight: 1,

@@ -15,6 +15,7 @@ use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use koigate_core::plan::Listen;
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::{Fds, ListenFds};
 use pingora::services::Service;
@@ -70,7 +71,7 @@ pub enum Ended {
 #[error("can't listen on {address}")]
 pub struct BindError {
     /// The address as configured.
-    pub address: SocketAddr,
+    pub address: Listen,
     /// Why not.
     #[source]
     pub source: io::Error,
@@ -201,7 +202,10 @@ impl Group {
         let mut service = listening::Service::new(name.to_owned(), Front::new(door));
         let mut bound = Vec::with_capacity(addresses.len());
         for &address in addresses {
-            let (socket, actual) = bind(address).map_err(|source| BindError { address, source })?;
+            let (socket, actual) = bind(address).map_err(|source| BindError {
+                address: address.into(),
+                source,
+            })?;
             service.add_listener(endpoint(actual));
             self.sockets.push((actual.to_string(), socket));
             bound.push(actual);

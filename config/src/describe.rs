@@ -14,7 +14,9 @@ use std::time::Duration;
 use self::wrap::write_wrapped;
 use crate::Loaded;
 use crate::units::{duration, size};
-use koigate_core::plan::{Chain, Images, OnConflict, Plan, RejectRule, Scheme, Stage, TableGuard, Target};
+use koigate_core::plan::{
+    Chain, Images, Listen, OnConflict, Plan, RejectRule, Scheme, Stage, TableGuard, Target,
+};
 
 /// URLs stand below each other, as long as the names are not longer than that.
 const NAMES: usize = 24;
@@ -49,7 +51,11 @@ fn write_plan(out: &mut String, plan: &Plan) -> fmt::Result {
     let server = &plan.server;
     let mut label = "server";
     for listen in &server.listen {
-        writeln!(out, "{label:<6}  http://{listen}{}/", server.path)?;
+        match listen {
+            Listen::Tcp(address) => writeln!(out, "{label:<6}  http://{address}{}/", server.path)?,
+            Listen::Unix(_) if server.path.is_empty() => writeln!(out, "{label:<6}  {listen}")?,
+            Listen::Unix(_) => writeln!(out, "{label:<6}  {listen}, below {}/", server.path)?,
+        }
         label = "";
     }
     let (body, hooks) = (size(server.max_body), server.max_in_flight);

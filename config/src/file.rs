@@ -46,7 +46,8 @@ pub(crate) struct File {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Server {
-    /// Where hooks are accepted: an IP address and a port, or an array of them. `localhost` is 127.0.0.1.
+    /// Where hooks are accepted: an IP address and a port, a Unix socket such as `"unix:/run/koigate.sock"`, or an
+    /// array of them. `localhost` is 127.0.0.1; of a socket the path is absolute.
     /// Default: `"127.0.0.1:8600"`, which only this machine reaches.
     pub(crate) listen: Option<Placed<Addresses>>,
     /// The prefix of the URLs' path under which the hooks live. Default: `"/"`.

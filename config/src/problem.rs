@@ -8,6 +8,8 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use koigate_core::plan::Listen;
+
 /// Defines an enum of problems, the code beside each variant, and the list of all its codes.
 macro_rules! problems {
     (
@@ -201,7 +203,17 @@ problems! {
         /// Taken already by another `listen`.
         "KG032" Taken {
             /// The other.
-            by: SocketAddr,
+            by: Listen,
+        },
+        /// Not the path of a Unix socket.
+        "KG200" NotASocket {
+            /// What was probably meant.
+            nearest: Option<String>,
+        },
+        /// A path that the system doesn't take for a socket.
+        "KG201" LongSocket {
+            /// The most bytes.
+            most: usize,
         },
     }
 }

@@ -212,7 +212,18 @@ fn listen(problem: &ListenProblem) -> (String, String) {
         ),
         ListenProblem::Taken { by } => (
             format!("this address is taken by `listen` at {by}"),
-            "Give one of the two another port.".into(),
+            "Give one of the two another.".into(),
+        ),
+        ListenProblem::NotASocket { nearest } => (
+            "this is not the path of a socket".into(),
+            match nearest {
+                Some(nearest) => format!("Write \"{nearest}\"."),
+                None => "Write an absolute path: \"unix:/run/koigate.sock\".".into(),
+            },
+        ),
+        ListenProblem::LongSocket { most } => (
+            format!("the system takes at most {most} bytes for a socket's path"),
+            "Write a shorter one: \"unix:/run/koigate.sock\".".into(),
         ),
     }
 }

@@ -1,6 +1,7 @@
 //! Dispatch over scripted backends, without sockets and on paused time.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use koigate_core::guards::Guards;
 use koigate_core::hook::{Hook, HookName};
 use koigate_core::outcome::{CallVerdict, HookVerdict};
 use koigate_core::plan::{
-    Admin, Backend, BackendId, BackendTls, Chain, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure,
-    Plan, RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
+    Admin, Backend, BackendId, BackendTls, Chain, Images, Listen, Log, LogFormat, LogLevel, OnConflict,
+    OnFailure, Plan, RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
 };
 use koigate_core::reply::Reply;
 use koigate_core::view::Base;
@@ -196,19 +197,7 @@ fn scene(stages: Vec<Vec<Script>>) -> Scene {
     });
     let listen = "127.0.0.1:0".parse().unwrap();
     let plan = Arc::new(Plan {
-        server: Server {
-            listen: vec![listen],
-            path: String::new(),
-            max_body: 1,
-            max_in_flight: 1,
-            max_buffered: 1 << 28,
-            max_connections: 1_024,
-            max_connections_per_address: 1_024,
-            threads: 1,
-            tls: None,
-            auth: None,
-            allow: Vec::new(),
-        },
+        server: server(listen),
         admin: Admin {
             listen,
             auth: None,
@@ -234,6 +223,23 @@ fn scene(stages: Vec<Vec<Script>>) -> Scene {
         scripted,
         plan,
         chain,
+    }
+}
+
+/// One that nobody listens with.
+fn server(listen: SocketAddr) -> Server {
+    Server {
+        listen: vec![Listen::Tcp(listen)],
+        path: String::new(),
+        max_body: 1,
+        max_in_flight: 1,
+        max_buffered: 1 << 28,
+        max_connections: 1_024,
+        max_connections_per_address: 1_024,
+        threads: 1,
+        tls: None,
+        auth: None,
+        allow: Vec::new(),
     }
 }
 

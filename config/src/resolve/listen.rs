@@ -1,6 +1,9 @@
-//! The addresses to listen on, and which of them reach the same socket.
+//! The addresses and Unix sockets to listen on, and which of them are the same.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use koigate_core::plan::Listen;
 
 use crate::file::{self, Addresses, File};
 use crate::place::{Placed, Span};
@@ -11,17 +14,22 @@ use crate::report::Findings;
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8600);
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8601);
 
+/// What a Unix socket begins with.
+const UNIX: &str = "unix:";
+/// The most bytes of a socket's path: what `sockaddr_un` holds (unix(7)), but for the NUL at its end.
+const SOCKET: usize = 107;
+
 /// An address and where it is written; nowhere if it is the default.
 #[derive(Debug, Clone)]
-pub(super) struct Listener {
-    pub(super) address: SocketAddr,
+pub(super) struct Listener<A = SocketAddr> {
+    pub(super) address: A,
     pub(super) span: Option<Span>,
 }
 
-/// Every address that the gateway listens on, as far as they are right.
+/// Everywhere that the gateway listens, as far as it is right.
 #[derive(Debug)]
 pub(super) struct Listeners {
-    pub(super) server: Vec<Listener>,
+    pub(super) server: Vec<Listener<Listen>>,
     pub(super) admin: Option<Listener>,
 }
 
@@ -29,11 +37,11 @@ pub(super) struct Listeners {
 pub(super) fn resolve(file: &File, lost: &Lost, findings: &mut Findings) -> Listeners {
     let server = match &file.server.listen {
         None if lost.covers(&["server", "listen"]) => Vec::new(),
-        None => vec![Listener::default_of(SERVER)],
+        None => vec![Listener::default_of(SERVER.into())],
         Some(Placed {
             value: Addresses::One(text),
             span,
-        }) => listener(text, span, findings).into_iter().collect(),
+        }) => server(text, span, findings).into_iter().collect(),
         Some(Placed {
             value: Addresses::Many(texts),
             span,
@@ -43,7 +51,7 @@ pub(super) fn resolve(file: &File, lost: &Lost, findings: &mut Findings) -> List
             }
             texts
                 .iter()
-                .filter_map(|text| listener(&text.value, &text.span, findings))
+                .filter_map(|text| server(&text.value, &text.span, findings))
                 .collect()
         }
     };
@@ -62,6 +70,22 @@ pub(super) fn admin(written: &file::Admin, lost: &Lost, findings: &mut Findings)
     }
 }
 
+/// A Unix socket, or an address and a port.
+fn server(text: &str, span: &Span, findings: &mut Findings) -> Option<Listener<Listen>> {
+    let Some(path) = text.strip_prefix(UNIX) else {
+        let Listener { address, span } = listener(text, span, findings)?;
+        let address = address.into();
+        return Some(Listener { address, span });
+    };
+    let path = socket(path)
+        .map_err(|problem| findings.note(span, problem))
+        .ok()?;
+    Some(Listener {
+        address: Listen::Unix(path),
+        span: Some(span.clone()),
+    })
+}
+
 /// An IP address and a port; `localhost` is 127.0.0.1, since a machine without IPv6 couldn't bind both.
 fn listener(text: &str, span: &Span, findings: &mut Findings) -> Option<Listener> {
     if let Some(address) = address(text) {
@@ -73,6 +97,22 @@ fn listener(text: &str, span: &Span, findings: &mut Findings) -> Option<Listener
     let nearest = nearest(text);
     findings.note(span, ListenProblem::NotAnAddress { nearest });
     None
+}
+
+/// A socket's path. A relative one would lead elsewhere whenever the process is started elsewhere.
+fn socket(path: &str) -> Result<PathBuf, ListenProblem> {
+    if path.len() > SOCKET {
+        return Err(ListenProblem::LongSocket { most: SOCKET });
+    }
+    let is_file = path.starts_with('/') && !path.ends_with('/');
+    if is_file && !path.starts_with("//") && !path.contains(char::is_control) {
+        return Ok(path.into());
+    }
+    let name = path.trim_start_matches('/');
+    let is_url = path.starts_with("//") && socket(&format!("/{name}")).is_ok();
+    Err(ListenProblem::NotASocket {
+        nearest: is_url.then(|| format!("{UNIX}/{name}")),
+    })
 }
 
 fn address(text: &str) -> Option<SocketAddr> {
@@ -104,8 +144,8 @@ fn nearest(text: &str) -> Option<String> {
 
 // === impl Listener ===
 
-impl Listener {
-    fn default_of(address: SocketAddr) -> Self {
+impl<A> Listener<A> {
+    fn default_of(address: A) -> Self {
         Self { address, span: None }
     }
 }
@@ -115,34 +155,49 @@ impl Listener {
 impl Listeners {
     /// The listener that a connection to this address reaches, if one does.
     pub(super) fn reached_by(&self, ip: IpAddr, port: u16) -> Option<SocketAddr> {
-        let all = self.server.iter().chain(&self.admin);
-        all.map(|listener| listener.address)
-            .find(|listen| reaches(ip, port, *listen))
+        let server = self.server.iter().filter_map(|listener| match listener.address {
+            Listen::Tcp(address) => Some(address),
+            Listen::Unix(_) => None,
+        });
+        let admin = self.admin.iter().map(|listener| listener.address);
+        server.chain(admin).find(|listen| reaches(ip, port, *listen))
     }
 
     /// Notes listeners that would want the same socket, at the later of the two.
     fn note_taken(&self, findings: &mut Findings) {
-        let all: Vec<&Listener> = self.server.iter().chain(&self.admin).collect();
+        let admin = self.admin.clone().map(|Listener { address, span }| Listener {
+            address: address.into(),
+            span,
+        });
+        let all: Vec<&Listener<Listen>> = self.server.iter().chain(&admin).collect();
         for (index, listener) in all.iter().enumerate() {
             let earlier = all
                 .iter()
                 .take(index)
-                .find(|earlier| collide(earlier.address, listener.address));
+                .find(|earlier| collide(&earlier.address, &listener.address));
             let Some(earlier) = earlier else { continue };
             // The default of `admin.listen` stands nowhere: then the other is the one that was written.
             let (at, by) = match &listener.span {
-                Some(span) => (Some(span), earlier.address),
-                None => (earlier.span.as_ref(), listener.address),
+                Some(span) => (Some(span), &earlier.address),
+                None => (earlier.span.as_ref(), &listener.address),
             };
             if let Some(span) = at {
-                findings.note(span, ListenProblem::Taken { by });
+                findings.note(span, ListenProblem::Taken { by: by.clone() });
             }
         }
     }
 }
 
-/// Whether two listeners want the same socket. Port 0 is whatever is free.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+/// Whether two listeners want the same socket.
+fn collide(one: &Listen, other: &Listen) -> bool {
+    match (one, other) {
+        (Listen::Tcp(one), Listen::Tcp(other)) => take_one_port(*one, *other),
+        (one, other) => one == other,
+    }
+}
+
+/// Whether two addresses can't be listened on both. Port 0 is whatever is free.
+fn take_one_port(one: SocketAddr, other: SocketAddr) -> bool {
     let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
     let same_family = a.is_ipv4() == b.is_ipv4();
     // `[::]` takes IPv4 too.
@@ -190,6 +245,31 @@ mod tests {
     }
 
     #[test]
+    fn sockets() {
+        let not = |nearest: Option<&str>| {
+            let nearest = nearest.map(str::to_owned);
+            Err(ListenProblem::NotASocket { nearest })
+        };
+        let long = "x".repeat(106);
+        for (path, expected) in [
+            ("/run/koigate.sock", Ok("/run/koigate.sock".into())),
+            ("/run/回调.sock", Ok("/run/回调.sock".into())),
+            (&format!("/{long}"), Ok(format!("/{long}").into())),
+            (&format!("/{long}x"), Err(ListenProblem::LongSocket { most: 107 })),
+            ("", not(None)),
+            ("koigate.sock", not(None)),
+            ("/", not(None)),
+            ("/run/", not(None)),
+            ("/run/\u{0}a", not(None)),
+            ("///run/koigate.sock", not(Some("unix:/run/koigate.sock"))),
+            ("//run/koigate.sock", not(Some("unix:/run/koigate.sock"))),
+            ("//", not(None)),
+        ] {
+            assert_eq!(socket(path), expected, "{path:?}");
+        }
+    }
+
+    #[test]
     fn the_same_socket() {
         for (one, other, same) in [
             ("127.0.0.1:1", "127.0.0.1:1", true),
@@ -203,8 +283,8 @@ mod tests {
             ("127.0.0.1:1", "[::ffff:127.0.0.1]:1", true),
         ] {
             let (a, b) = (one.parse().unwrap(), other.parse().unwrap());
-            assert_eq!(collide(a, b), same, "{one} {other}");
-            assert_eq!(collide(b, a), same, "{other} {one}");
+            assert_eq!(take_one_port(a, b), same, "{one} {other}");
+            assert_eq!(take_one_port(b, a), same, "{other} {one}");
         }
     }
 

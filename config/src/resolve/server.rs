@@ -24,7 +24,11 @@ pub(super) fn resolve(
     findings: &mut Findings,
 ) -> Option<Server> {
     Some(Server {
-        listen: listeners.server.iter().map(|listener| listener.address).collect(),
+        listen: listeners
+            .server
+            .iter()
+            .map(|listener| listener.address.clone())
+            .collect(),
         max_body: quantity::size(server.max_body.as_ref(), MAX_BODY, findings),
         max_in_flight: quantity::number(server.max_in_flight.as_ref(), MAX_IN_FLIGHT, PERMITS, findings),
         max_buffered: MAX_BUFFERED,

@@ -7,8 +7,8 @@ use crate::support::{Fixed, codes};
 use koigate_config::{Loaded, Process, admin, describe, load, parse, schema};
 use koigate_core::guards::{Guards, Keys, Power, Powers, Sight};
 use koigate_core::plan::{
-    Admin, Backend, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure, RejectRule, Scheme, Server,
-    StatusSet, TableGuard, Target, Traces,
+    Admin, Backend, BackendTls, Images, Listen, Log, LogFormat, LogLevel, OnConflict, OnFailure, RejectRule,
+    Scheme, Server, StatusSet, TableGuard, Target, Traces,
 };
 use koigate_core::pointer::Pointer;
 use koigate_core::secret::{Secret, SigningKey};
@@ -42,7 +42,7 @@ fn shipped(path: &str) -> PathBuf {
 fn what_is_not_written_is_the_default() {
     let plan = loaded("[server]").plan;
     let defaults = Server {
-        listen: vec!["127.0.0.1:8600".parse().unwrap()],
+        listen: vec![Listen::Tcp("127.0.0.1:8600".parse().unwrap())],
         path: String::new(),
         max_body: 32 << 20,
         max_in_flight: 1024,
@@ -83,13 +83,13 @@ fn what_is_not_written_is_the_default() {
 fn a_url_alone_is_a_backend() {
     let expected = Backend {
         name: "b".into(),
-        target: Target {
+        replicas: vec![Target {
             scheme: Scheme::Http,
             host: "127.0.0.1".into(),
             port: 8081,
             authority: "127.0.0.1:8081".into(),
             path: "/{hook}".into(),
-        },
+        }],
         timeout: Duration::from_secs(5),
         connect_timeout: Duration::from_secs(1),
         on_failure: OnFailure::Continue,
@@ -97,6 +97,10 @@ fn a_url_alone_is_a_backend() {
         headers: Vec::new(),
         max_reply: 32 << 20,
         max_in_flight: 256,
+        retries: 0,
+        breaker: None,
+        health: None,
+        tls: BackendTls::default(),
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),

@@ -63,8 +63,8 @@ fn tokens(loaded: &Loaded) -> String {
 #[rustfmt::skip]
 const RIGHT: &[(&str, &str, Say, &str)] = &[
     // Every kind of value.
-    ("SERVER__LISTEN", "[::1]:9", |l| format!("{:?}", l.plan.server.listen), "[[::1]:9]"),
-    ("SERVER__LISTEN", "[\"127.0.0.1:8\", \"[::1]:9\"]", |l| format!("{:?}", l.plan.server.listen), "[127.0.0.1:8, [::1]:9]"),
+    ("SERVER__LISTEN", "[::1]:9", |l| format!("{:?}", l.plan.server.listen), "[Tcp([::1]:9)]"),
+    ("SERVER__LISTEN", "[\"127.0.0.1:8\", \"[::1]:9\"]", |l| format!("{:?}", l.plan.server.listen), "[Tcp(127.0.0.1:8), Tcp([::1]:9)]"),
     ("SERVER__PATH", "/koipy", |l| l.plan.server.path.clone(), "/koipy"),
     ("SERVER__MAX_IN_FLIGHT", "9", |l| l.plan.server.max_in_flight.to_string(), "9"),
     ("LOG__LEVEL", "debug", |l| l.plan.log.level.as_str().to_owned(), "debug"),

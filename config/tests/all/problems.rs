@@ -140,7 +140,12 @@ const CASES: &[(&str, &[&str])] = &[
     ("[defaults]\non_failure = 1\n[backends.b]\nurl = \"http://127.0.0.1/\"\nfailure_message = \"x\"", &["KG011 7:14"]),
     // Listening.
     ("[server]\nlisten = \":8600\"", &["KG030 7:10"]),
-    ("[server]\nlisten = [\"127.0.0.1:2\", \"unix:/run/koigate.sock\"]", &["KG030 7:26"]),
+    ("[server]\nlisten = [\"127.0.0.1:2\", \"unix:/run/koigate.sock\"]", &[]),
+    ("[server]\nlisten = [\"unix:/a\", \"unix:/b\", \"unix:/a\"]", &["KG032 7:33"]),
+    ("[server]\nlisten = [\"unix:koigate.sock\", \"unix:///run/koigate.sock\"]", &["KG200 7:11", "KG200 7:32"]),
+    ("[server]\nlisten = \"unix:/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789\"",
+        &["KG201 7:10"]),
+    ("[admin]\nlisten = \"unix:/run/koigate.sock\"", &["KG030 7:10"]),
     ("[admin]\nlisten = \"koigate:8601\"", &["KG030 7:10"]),
     ("[server]\nlisten = []", &["KG031 7:10"]),
     ("[server]\nlisten = [\"127.0.0.1:2\", \"127.0.0.1:2\"]", &["KG032 7:26"]),

@@ -161,7 +161,7 @@ mod tests {
             "{}",
             loaded.warnings.render(koigate_config::Color::Never)
         );
-        assert_eq!(loaded.plan.server.listen, [USUAL.hooks]);
+        assert_eq!(loaded.plan.server.listen, [USUAL.hooks.into()]);
         assert_eq!(loaded.plan.admin.listen, USUAL.admin);
         let timeouts: Vec<Duration> = loaded
             .plan

@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,8 +38,8 @@ pub struct Plan {
 /// The listening side: addresses and limits of the gateway as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Where hooks are accepted. Port 0 lets the system choose.
-    pub listen: Vec<SocketAddr>,
+    /// Where hooks are accepted. Never empty, and no two want the same socket.
+    pub listen: Vec<Listen>,
     /// The prefix under which the hooks live: empty, or `/` and segments without a trailing slash.
     pub path: String,
     /// The largest body of a hook, in bytes.
@@ -59,6 +60,15 @@ pub struct Server {
     pub auth: Option<Auth>,
     /// The source addresses that may send hooks; empty for all.
     pub allow: Vec<IpNet>,
+}
+
+/// Where connections are accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// An address and a port; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// A Unix socket: an absolute path of at most 107 bytes, which is what the system takes (unix(7)).
+    Unix(PathBuf),
 }
 
 /// TLS towards callers. The files were read with the configuration, and belong together.
@@ -337,6 +347,24 @@ impl Plan {
     /// The backend with this id.
     pub fn backend(&self, id: BackendId) -> Option<&Arc<Backend>> {
         self.backends.get(id.0)
+    }
+}
+
+// === impl Listen ===
+
+/// As it is written in the configuration.
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl From<SocketAddr> for Listen {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
     }
 }
 

@@ -160,7 +160,7 @@ async fn an_address_in_use_is_named() {
     let error = Supervisor::new()
         .listen("second", &[house.address], Arc::new(Porch::default()))
         .unwrap_err();
-    assert_eq!(error.address, house.address);
+    assert_eq!(error.address, house.address.into());
     assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
     assert_eq!(error.to_string(), format!("can't listen on {}", house.address));
 }

@@ -15,8 +15,8 @@ use koigate_core::guards::Guards;
 use koigate_core::hook::{Hook, HookName};
 use koigate_core::multipart::Form;
 use koigate_core::plan::{
-    Admin, Backend, BackendId, BackendTls, Chain, Images, Log, LogFormat, LogLevel, OnConflict, OnFailure,
-    Plan, RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
+    Admin, Backend, BackendId, BackendTls, Chain, Images, Listen, Log, LogFormat, LogLevel, OnConflict,
+    OnFailure, Plan, RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
 };
 use koigate_core::reply::Reply;
 use koigate_core::tally::Tally;
@@ -71,7 +71,7 @@ pub fn plan(backends: usize) -> (Arc<Plan>, Arc<Chain>) {
     let listen = ([127, 0, 0, 1], 0).into();
     let plan = Plan {
         server: Server {
-            listen: vec![listen],
+            listen: vec![Listen::Tcp(listen)],
             path: String::new(),
             max_body: 1 << 25,
             max_in_flight: 1024,

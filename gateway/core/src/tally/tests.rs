@@ -13,8 +13,8 @@ use crate::guards::Guards;
 use crate::judge::judge;
 use crate::outcome::HookVerdict;
 use crate::plan::{
-    Admin, Backend, BackendId, BackendTls, Images, Log, LogFormat, LogLevel, OnConflict, Scheme, Server,
-    Stage, StatusSet, TableGuard, Target, Traces,
+    Admin, Backend, BackendId, BackendTls, Images, Listen, Log, LogFormat, LogLevel, OnConflict, Scheme,
+    Server, Stage, StatusSet, TableGuard, Target, Traces,
 };
 
 mod guards;
@@ -120,7 +120,7 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
     let listen = "127.0.0.1:0".parse().unwrap();
     let plan = Plan {
         server: Server {
-            listen: vec![listen],
+            listen: vec![Listen::Tcp(listen)],
             path: String::new(),
             max_body: 1,
             max_in_flight: 1,
