@@ -105,12 +105,18 @@ fn write_stage(out: &mut String, plan: &Plan, (number, stage): (usize, &Stage), 
         number.clear();
     }
     for backend in stage.backends.iter().filter_map(|id| plan.backend(*id)) {
-        let urls: Vec<String> = backend.replicas.iter().map(url).collect();
-        let (name, url) = (&backend.name, urls.join(", "));
-        if name.len() <= width {
-            writeln!(out, "  {number:<4}{name:<width$}  {url}")?;
+        let name = &backend.name;
+        let mut urls = backend.replicas.iter().map(url);
+        let column = if name.len() <= width {
+            let first = urls.next().unwrap_or_default();
+            writeln!(out, "  {number:<4}{name:<width$}  {first}")?;
+            8 + width
         } else {
-            writeln!(out, "  {number:<4}{name}\n        {url}")?;
+            writeln!(out, "  {number:<4}{name}")?;
+            8
+        };
+        for url in urls {
+            writeln!(out, "{:column$}{url}", "")?;
         }
         for detail in backend::details(backend) {
             write_wrapped(out, 8, &detail)?;
@@ -160,11 +166,15 @@ pub fn url(target: &Target) -> String {
         Scheme::Http => "http",
         Scheme::Https => "https",
     };
-    let (path, query) = match target.path.split_once('?') {
-        Some((path, query)) => (path, format!("?{}", masked(query))),
-        None => (target.path.as_str(), String::new()),
-    };
-    format!("{scheme}://{}{path}{query}", target.authority)
+    format!("{scheme}://{}{}", target.authority, path(&target.path))
+}
+
+/// Path and query, each value of the query masked.
+fn path(text: &str) -> String {
+    match text.split_once('?') {
+        Some((path, query)) => format!("{path}?{}", masked(query)),
+        None => text.to_owned(),
+    }
 }
 
 fn masked(query: &str) -> String {

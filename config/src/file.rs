@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use forms::{Addresses, DurationText, Scalar, SizeText, Status, Step, Table, Text, Tokens, Word};
+pub(crate) use forms::{
+    Addresses, DurationText, Scalar, SizeText, Status, Step, Switch, Table, Text, Texts, Word,
+};
 
 use crate::place::Placed;
 
@@ -97,7 +99,7 @@ pub(crate) struct Auth {
     /// What the caller has to know, or an array of which it has to know one: the old and the new while they are
     /// exchanged. No white space. Must be there.
     #[schemars(required)]
-    pub(crate) token: Option<Placed<Tokens>>,
+    pub(crate) token: Option<Placed<Texts>>,
 }
 
 /// The log.
@@ -151,6 +153,12 @@ pub(crate) struct Defaults {
     pub(crate) max_reply: Option<Placed<SizeText>>,
     /// As a backend's `max_in_flight`; each backend has its own count.
     pub(crate) max_in_flight: Option<Placed<i64>>,
+    /// As a backend's `retries`.
+    pub(crate) retries: Option<Placed<i64>>,
+    /// As a backend's `breaker`; each backend has its own count. A backend's own stands for all of it.
+    pub(crate) breaker: Option<Placed<Switch<Breaker>>>,
+    /// As a backend's `health`. A backend's own stands for all of it.
+    pub(crate) health: Option<Placed<Switch<Health>>>,
     /// As a backend's `always_finish`.
     pub(crate) always_finish: Option<Placed<bool>>,
     /// As a backend's `hide`. A backend's own `hide` or `show` stands for it.
@@ -171,10 +179,11 @@ pub(crate) struct Defaults {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Backend {
-    /// Where it is: an absolute `http` or `https` URL. `{hook}` in its path or query stands for the hook's name.
-    /// A user and a password in it are sent as `Authorization: Basic`. Must be there.
+    /// Where it is: an absolute `http` or `https` URL, or an array of them, its replicas, of which each call goes to
+    /// one. `{hook}` in the path or query stands for the hook's name. A user and a password, the same in all, are sent
+    /// as `Authorization: Basic`. Must be there.
     #[schemars(required)]
-    pub(crate) url: Option<Placed<Text>>,
+    pub(crate) url: Option<Placed<Texts>>,
     /// How long the whole exchange may take, connecting included. 1ms to 1h. Default: `"5s"`.
     pub(crate) timeout: Option<Placed<DurationText>>,
     /// How long connecting may take: the name, every address, TLS. 1ms to 1h. Default: `"1s"`.
@@ -192,6 +201,15 @@ pub(crate) struct Backend {
     pub(crate) max_reply: Option<Placed<SizeText>>,
     /// The most calls at once; one more is a failure at once. 1 to 1000000. Default: 256.
     pub(crate) max_in_flight: Option<Placed<i64>>,
+    /// How often a call is made again that could not connect, timed out or brought one of `failure_statuses`, all
+    /// within `timeout`. A service that has already acted acts once more, unless it looks at `Idempotency-Key`. While
+    /// much fails, fewer are made again than this allows. 0 to 10. Default: 0.
+    pub(crate) retries: Option<Placed<i64>>,
+    /// When calls to it stop for a while. `false` is never, `true` is as the keys below say. Default: false.
+    pub(crate) breaker: Option<Placed<Switch<Breaker>>>,
+    /// What each replica is asked in between, so that one that is sick gets no calls. `false` is nothing, `true` is as
+    /// the keys below say. Default: false.
+    pub(crate) health: Option<Placed<Switch<Health>>>,
     /// Whether a call goes on to its own timeout although another backend has already rejected. Default: false.
     pub(crate) always_finish: Option<Placed<bool>>,
     /// What it is not sent: JSON Pointers into the document, `*` for one segment, `-` and `_` in keys alike outside
@@ -220,6 +238,27 @@ pub(crate) struct Backend {
     pub(crate) sign: Option<Placed<Table<Sign>>>,
 }
 
+/// When calls to a backend stop for a while.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Breaker {
+    /// So many failures in a row open it: calls are not made then, and fail at once. 1 to 1000. Default: 5.
+    pub(crate) failures: Option<Placed<i64>>,
+    /// How long it is open before one call is tried. One that fails doubles that, up to 16 times as long. 1ms to 1h.
+    /// Default: `"10s"`.
+    pub(crate) cool_off: Option<Placed<DurationText>>,
+}
+
+/// What each replica is asked in between.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Health {
+    /// The path, with a query if it needs one, of a `GET` that is answered below 500 when all is well. Default: `"/"`.
+    pub(crate) path: Option<Placed<String>>,
+    /// From the end of one check to the next. 100ms to 1h. Default: `"5s"`.
+    pub(crate) interval: Option<Placed<DurationText>>,
+}
+
 /// What calls are signed with.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -227,7 +266,7 @@ pub(crate) struct Sign {
     /// `whsec_` and the base64 of 24 to 64 random bytes, which `echo whsec_$(openssl rand -base64 32)` makes; or an
     /// array of two, the old and the new while they are exchanged. Must be there.
     #[schemars(required)]
-    pub(crate) secret: Option<Placed<Tokens>>,
+    pub(crate) secret: Option<Placed<Texts>>,
 }
 
 /// One condition: a place, and one comparison. Where `*` names several places it holds if one of them fits; `not_in`

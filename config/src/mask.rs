@@ -13,17 +13,20 @@ use crate::place::{Span, line_start};
 
 /// Keys whose values can't be secrets, wherever they stand. On a broken line, where nobody knows what belongs to
 /// what, only their values are shown.
-const PLAIN: [&str; 28] = [
+const PLAIN: [&str; 31] = [
     "always_finish",
     "chain",
     "connect_timeout",
+    "cool_off",
     "deadline",
     "exists",
     "failure_message",
     "failure_statuses",
+    "failures",
     "format",
     "hide",
     "images",
+    "interval",
     "keep",
     "keys",
     "level",
@@ -36,8 +39,8 @@ const PLAIN: [&str; 28] = [
     "memory",
     "on_conflict",
     "on_failure",
-    "path",
     "reject",
+    "retries",
     "show",
     "table_guard",
     "threads",
@@ -45,13 +48,17 @@ const PLAIN: [&str; 28] = [
 ];
 
 /// The other keys. What else looks like a key on a broken line may be a line of a secret.
-const OTHER: [&str; 21] = [
-    "admin", "at", "auth", "backends", "defaults", "env", "eq", "file", "headers", "hooks", "in", "log",
-    "matches", "not_in", "secret", "server", "sign", "token", "traces", "url", "when",
+const OTHER: [&str; 24] = [
+    "admin", "at", "auth", "backends", "breaker", "defaults", "env", "eq", "file", "headers", "health",
+    "hooks", "in", "log", "matches", "not_in", "path", "secret", "server", "sign", "token", "traces", "url",
+    "when",
 ];
 
 /// Keys whose values are secrets.
 const SECRETS: [&str; 2] = ["secret", "token"];
+
+/// Keys whose values may hold a query, and with it a secret.
+const URLS: [&str; 2] = ["path", "url"];
 
 /// Tables of these. What stands in place of such a table is a secret of which only the key was forgotten.
 const AROUND_SECRETS: [&str; 2] = ["auth", "sign"];
@@ -165,7 +172,7 @@ impl Mask {
                 DeValue::Table(inner) => self.table(text, inner, unknown),
                 _ if AROUND_SECRETS.contains(&&**key.get_ref()) => self.secret(value),
                 _ if secret => self.hide(&value.span()),
-                DeValue::String(_) if key.get_ref() == "url" => self.show_url(text, value.span()),
+                DeValue::String(_) if URLS.contains(&&**key.get_ref()) => self.show_url(text, value.span()),
                 DeValue::Array(elements) => self.array(text, elements, unknown),
                 _ => self.show(text, value.span()),
             }

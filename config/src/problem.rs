@@ -41,6 +41,7 @@ macro_rules! problems {
 mod conditions;
 mod file;
 mod guards;
+mod health;
 mod overrides;
 mod sign;
 mod warnings;
@@ -48,6 +49,7 @@ mod warnings;
 pub use conditions::ConditionProblem;
 pub use file::{FileProblem, Slip};
 pub use guards::GuardProblem;
+pub use health::HealthProblem;
 pub use overrides::OverrideProblem;
 pub use sign::SignProblem;
 pub use warnings::Warning;
@@ -77,6 +79,8 @@ pub enum Problem {
     Condition(ConditionProblem),
     /// What a backend's calls are signed with.
     Sign(SignProblem),
+    /// How a backend's health is told.
+    Health(HealthProblem),
     /// What a backend may see, change and say.
     Guard(GuardProblem),
     /// An environment variable that shall override a key.
@@ -245,6 +249,12 @@ problems! {
         },
         /// A user in the URL and an `Authorization` header.
         "KG048" TwoCredentials,
+        /// An array of no URL.
+        "KG210" NoReplica,
+        /// The same replica twice.
+        "KG211" ReplicaTwice,
+        /// Another user, or another password, than in the first replica's URL.
+        "KG212" ReplicaUsers,
     }
 }
 
@@ -367,6 +377,7 @@ impl Problem {
             Self::Auth(problem) => problem.code(),
             Self::Condition(problem) => problem.code(),
             Self::Sign(problem) => problem.code(),
+            Self::Health(problem) => problem.code(),
             Self::Guard(problem) => problem.code(),
             Self::Override(problem) => problem.code(),
             Self::Warning(warning) => warning.code(),
@@ -395,6 +406,7 @@ impl Problem {
             AuthProblem::CODES,
             ConditionProblem::CODES,
             SignProblem::CODES,
+            HealthProblem::CODES,
             GuardProblem::CODES,
             OverrideProblem::CODES,
             Warning::CODES,

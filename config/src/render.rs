@@ -13,6 +13,7 @@ use crate::units::{duration, size};
 mod conditions;
 mod file;
 mod guards;
+mod health;
 mod overrides;
 mod sign;
 
@@ -84,6 +85,7 @@ pub(crate) fn words(problem: &Problem) -> Words {
         Problem::Auth(problem) => auth(problem),
         Problem::Condition(problem) => conditions::problem(problem),
         Problem::Sign(problem) => sign::problem(problem),
+        Problem::Health(problem) => health::problem(problem),
         Problem::Guard(problem) => guards::problem(problem),
         Problem::Override(problem) => overrides::problem(problem),
         Problem::Warning(warning) => self::warning(warning),
@@ -264,6 +266,18 @@ fn url(problem: &UrlProblem) -> (String, String) {
         UrlProblem::TwoCredentials => (
             "there are a user in the URL and an `Authorization` header, and only one can be sent".into(),
             "Remove one of the two.".into(),
+        ),
+        UrlProblem::NoReplica => (
+            "there is nobody to call".into(),
+            "Write a URL: `url = \"http://127.0.0.1:8081/{hook}\"`.".into(),
+        ),
+        UrlProblem::ReplicaTwice => (
+            "this replica is there already".into(),
+            "Write the URL of each replica once.".into(),
+        ),
+        UrlProblem::ReplicaUsers => (
+            "this URL's user and password are not those of the first replica".into(),
+            "Write the same into each URL, or into none: all replicas are sent the same headers.".into(),
         ),
     }
 }

@@ -7,6 +7,7 @@ use koigate_core::plan::{Backend, OnFailure, StatusSet};
 use koigate_core::pointer::Pointer;
 use koigate_core::texts;
 
+use super::path;
 use crate::problem::quotable;
 use crate::resolve::{CONNECT_TIMEOUT, MAX_IN_FLIGHT, MAX_REPLY};
 use crate::units::{duration, size};
@@ -26,6 +27,10 @@ pub(super) fn details(backend: &Backend) -> Vec<String> {
             .map(|condition| format!("only when {condition}")),
     );
     details.extend(guards(&backend.guards));
+    let care = care(backend);
+    if !care.is_empty() {
+        details.push(care.join("; "));
+    }
     let limits = limits(backend);
     if !limits.is_empty() {
         details.push(limits.join("; "));
@@ -58,6 +63,27 @@ fn statuses(set: &StatusSet) -> String {
         (start, end) => format!("{start} to {end}"),
     };
     set.0.iter().map(status).collect::<Vec<_>>().join(", ")
+}
+
+/// What is done where it isn't well.
+fn care(backend: &Backend) -> Vec<String> {
+    let retries = match backend.retries {
+        0 => None,
+        1 => Some("one more try".to_owned()),
+        more => Some(format!("up to {more} more tries")),
+    };
+    let breaker = backend.breaker.map(|breaker| match breaker.failures.get() {
+        1 => format!("after a failure not called for {}", duration(breaker.cool_off)),
+        failures => format!(
+            "after {failures} failures in a row not called for {}",
+            duration(breaker.cool_off)
+        ),
+    });
+    let health = backend.health.as_ref().map(|health| {
+        let (interval, path) = (duration(health.interval), path(&health.path));
+        format!("checked every {interval} at {path}")
+    });
+    [retries, breaker, health].into_iter().flatten().collect()
 }
 
 /// What is sent besides the document, and the limits that aren't the usual ones.

@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::place::Placed;
+use crate::place::{Placed, Span};
 use crate::schema::schema_of_inner;
 
 /// One address or several.
@@ -63,13 +63,23 @@ pub(crate) enum Text {
     Elsewhere(Elsewhere),
 }
 
-/// One secret or several.
+/// One text that may be a secret, or several.
 #[derive(Debug)]
-pub(crate) enum Tokens {
+pub(crate) enum Texts {
     /// `"..."`, `{ env = "NAME" }` or `{ file = "path" }`
     One(Text),
     /// An array of these.
     Many(Vec<Placed<Text>>),
+}
+
+/// A table that may be left out by name: `false` is none, also where one would be inherited, and `true` is one that
+/// says nothing.
+#[derive(Debug)]
+pub(crate) enum Switch<T> {
+    /// `false`
+    Off,
+    /// `{ ... }` or `true`
+    On(T),
 }
 
 /// Where a secret is. One of the two.
@@ -158,10 +168,10 @@ forms!(Text, "a string, { env = \"NAME\" } or { file = \"path\" }", {
     string => |text: String| Text::Plain(Secret::new(text)),
     table => Text::Elsewhere,
 });
-forms!(Tokens, "a string, { env = \"NAME\" }, { file = \"path\" } or an array of these", {
-    string => |text: String| Tokens::One(Text::Plain(Secret::new(text))),
-    table => |elsewhere| Tokens::One(Text::Elsewhere(elsewhere)),
-    array => Tokens::Many,
+forms!(Texts, "a string, { env = \"NAME\" }, { file = \"path\" } or an array of these", {
+    string => |text: String| Texts::One(Text::Plain(Secret::new(text))),
+    table => |elsewhere| Texts::One(Text::Elsewhere(elsewhere)),
+    array => Texts::Many,
 });
 forms!(DurationText, "a duration such as \"5s\"", { string => DurationText });
 forms!(SizeText, "a size such as \"32MiB\"", { string => SizeText });
@@ -192,6 +202,34 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
     }
 }
 
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Switch<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Switches<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for Switches<T> {
+            type Value = Switch<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table, true or false")
+            }
+
+            fn visit_bool<E: Error>(self, is_on: bool) -> Result<Switch<T>, E> {
+                Ok(if is_on {
+                    Switch::On(T::default())
+                } else {
+                    Switch::Off
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Switch<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Switch::On)
+            }
+        }
+
+        deserializer.deserialize_any(Switches(PhantomData))
+    }
+}
+
 /// Takes what a [`Table`] holds.
 pub(super) fn table<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     struct Tables<T>(PhantomData<T>);
@@ -219,10 +257,39 @@ pub(super) fn tables<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Ok(named.into_iter().map(|(name, table)| (name, table.0)).collect())
 }
 
+// === impl Texts ===
+
+impl Placed<Texts> {
+    /// Each text and where it stands.
+    pub(crate) fn each(&self) -> Vec<(&Text, &Span)> {
+        match &self.value {
+            Texts::One(text) => vec![(text, &self.span)],
+            Texts::Many(texts) => texts.iter().map(|text| (&text.value, &text.span)).collect(),
+        }
+    }
+}
+
 // === impl JsonSchema ===
 
 schema_of_inner!(Word);
 schema_of_inner!(Table);
+
+impl<T: JsonSchema> JsonSchema for Switch<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Switch{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "title": "table, or `true`, `false`",
+            "anyOf": [{ "type": "boolean" }, generator.subschema_for::<T>()],
+        })
+    }
+}
 
 /// The schema of a form, written out where it is used.
 macro_rules! schema {
@@ -266,7 +333,7 @@ schema!(Text, |generator| json_schema!({
     "title": "secret",
     "anyOf": [{ "type": "string" }, generator.subschema_for::<Elsewhere>()],
 }));
-schema!(Tokens, |generator| {
+schema!(Texts, |generator| {
     let text = generator.subschema_for::<Text>();
     json_schema!({
         "title": "secret, or array of secrets",

@@ -52,7 +52,9 @@ fn is_row(key: &Key, section: &Key) -> bool {
     let depth = section.path.len();
     let is_own =
         key.path.starts_with(&section.path) && key.path.get(..=depth).is_some_and(|path| !is_section(path));
-    is_own && !key.is_source() && !key.is_named()
+    // What is in a table of `[defaults]` is said of the backend's.
+    let is_said = key.path.first().is_some_and(|table| table == "defaults") && key.path.len() > depth + 1;
+    is_own && !is_said && !key.is_source() && !key.is_named()
 }
 
 /// The keys of the tables in an array. In `[defaults]` they are those of a backend.

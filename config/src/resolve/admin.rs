@@ -9,7 +9,7 @@ use koigate_core::secret::Secret;
 
 use super::listen::Listener;
 use super::{Surroundings, guards, quantity, secret};
-use crate::file::{self, Table, Tokens};
+use crate::file::{self, Table};
 use crate::place::{Placed, Span};
 use crate::problem::{AuthProblem, KeyProblem, Warning};
 use crate::report::Findings;
@@ -93,10 +93,7 @@ fn tokens(
         }
         return Vec::new();
     };
-    let texts = match &written.value {
-        Tokens::One(text) => vec![(text, &written.span)],
-        Tokens::Many(texts) => texts.iter().map(|text| (&text.value, &text.span)).collect(),
-    };
+    let texts = written.each();
     if texts.is_empty() {
         findings.note(&written.span, AuthProblem::NoToken);
     }

@@ -1,19 +1,20 @@
 //! One backend: what it says itself, over what it inherits.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use koigate_core::condition::Condition;
 use koigate_core::guards::Guards;
 use koigate_core::hook::is_name;
-use koigate_core::plan::{Backend, BackendTls, Header, OnFailure, StatusSet, Target};
+use koigate_core::plan::{Backend, BackendTls, Breaker, Header, Health, OnFailure, StatusSet};
 use koigate_core::texts;
 
 use super::listen::Listeners;
 use super::quantity::{self, PERMITS};
-use super::{Surroundings, conditions, guards, headers, secret, sign, url, word};
+use super::{Surroundings, conditions, guards, headers, health, replicas, sign, word};
 use crate::file::{self, Defaults, Status};
 use crate::place::Placed;
-use crate::problem::{KeyProblem, UrlProblem, ValueProblem, quotable};
+use crate::problem::{KeyProblem, ValueProblem, quotable};
 use crate::read::Lost;
 use crate::report::Findings;
 
@@ -21,6 +22,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) const MAX_REPLY: usize = 32 << 20;
 pub(crate) const MAX_IN_FLIGHT: usize = 256;
+
+/// A call that has failed so often in a row won't be helped by another try.
+const RETRIES: RangeInclusive<usize> = 0..=10;
 
 /// What a backend has where it says nothing itself: `[defaults]` over the built-in defaults.
 #[derive(Debug)]
@@ -33,6 +37,9 @@ pub(super) struct Inherited {
     headers: Vec<Header>,
     max_reply: usize,
     max_in_flight: usize,
+    retries: u32,
+    breaker: Option<Breaker>,
+    health: Option<Health>,
     always_finish: bool,
     guards: Guards,
     when: Vec<Condition>,
@@ -57,6 +64,9 @@ pub(super) fn inherited(
         headers: headers::resolve(&defaults.headers, around, findings),
         max_reply: quantity::size(defaults.max_reply.as_ref(), MAX_REPLY, findings),
         max_in_flight: quantity::number(defaults.max_in_flight.as_ref(), MAX_IN_FLIGHT, PERMITS, findings),
+        retries: retries(defaults.retries.as_ref(), 0, findings),
+        breaker: health::breaker(defaults.breaker.as_ref(), None, findings),
+        health: health::health(defaults.health.as_ref(), None, findings),
         always_finish: defaults
             .always_finish
             .as_ref()
@@ -84,7 +94,7 @@ pub(super) fn resolve(
     }
     let place = (name, own);
     let own_headers = headers::resolve(&own.headers, around, findings);
-    let (target, own_headers) = target(place, own_headers, listeners, around, findings).unzip();
+    let (replicas, own_headers) = replicas::resolve(place, own_headers, listeners, around, findings).unzip();
     let backend = Backend {
         name: name.value.as_str().into(),
         timeout: quantity::duration(own.timeout.as_ref(), inherited.timeout, findings),
@@ -117,47 +127,21 @@ pub(super) fn resolve(
             .as_ref()
             .map_or(inherited.always_finish, |written| written.value),
         guards: guards::resolve(&own.into(), &inherited.guards, findings),
-        retries: 0,
-        breaker: None,
-        health: None,
+        retries: retries(own.retries.as_ref(), inherited.retries, findings),
+        breaker: health::breaker(own.breaker.as_ref(), inherited.breaker, findings),
+        health: health::health(own.health.as_ref(), inherited.health.as_ref(), findings),
         tls: BackendTls::default(),
-        replicas: vec![target?],
+        replicas: replicas?,
     };
     Some(backend)
 }
 
-/// Where the backend is, and its own headers with the one that a user in the URL becomes.
-fn target(
-    (name, own): (&Placed<String>, &file::Backend),
-    mut headers: Vec<Header>,
-    listeners: &Listeners,
-    around: &Surroundings<'_>,
-    findings: &mut Findings,
-) -> Option<(Target, Vec<Header>)> {
-    let Some(written) = &own.url else {
-        if !around.lost.covers(&["backends", &name.value, "url"]) {
-            let table = format!("backends.{}", quotable(&name.value));
-            findings.note(&name.span, KeyProblem::Missing { key: "url", table });
-        }
-        return None;
-    };
-    let text = secret::resolve(written, around, findings)?;
-    let parts = url::take_apart(text.expose())
-        .map_err(|problem| findings.note(&written.span, problem))
-        .ok()?;
-    if let Some(listen) = url::own_listener(&parts.target, listeners) {
-        findings.note(&written.span, UrlProblem::OwnAddress { listen });
-    }
-    if let Some(authorization) = parts.authorization {
-        if headers
-            .iter()
-            .any(|header| header.name.eq_ignore_ascii_case(&authorization.name))
-        {
-            findings.note(&written.span, UrlProblem::TwoCredentials);
-        }
-        headers.push(authorization);
-    }
-    Some((parts.target, headers))
+/// How often a call is made again.
+fn retries(written: Option<&Placed<i64>>, inherited: u32, findings: &mut Findings) -> u32 {
+    let inherited = inherited.try_into().unwrap_or_default();
+    let retries = quantity::number(written, inherited, RETRIES, findings);
+    // The bounds are far within those of the type.
+    retries.try_into().unwrap_or_default()
 }
 
 /// The policy. A message that nobody would read is a contradiction; an inherited one waits for who rejects.
@@ -211,7 +195,7 @@ fn statuses(
 
 /// One status or a class of them, of those that a reply can have. With 200 and 204 a backend agrees, so they
 /// can't be failures.
-fn range(status: &Status) -> Result<std::ops::RangeInclusive<u16>, ValueProblem> {
+fn range(status: &Status) -> Result<RangeInclusive<u16>, ValueProblem> {
     match status {
         Status::Number(200 | 204) => Err(ValueProblem::StatusAgrees),
         Status::Number(number) => match u16::try_from(*number) {

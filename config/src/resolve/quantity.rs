@@ -28,6 +28,16 @@ pub(super) fn duration(
     default: Duration,
     findings: &mut Findings,
 ) -> Duration {
+    duration_within(DURATIONS, written, default, findings)
+}
+
+/// The same with other bounds.
+pub(super) fn duration_within(
+    bounds: RangeInclusive<Duration>,
+    written: Option<&Placed<DurationText>>,
+    default: Duration,
+    findings: &mut Findings,
+) -> Duration {
     let Some(Placed {
         value: DurationText(text),
         span,
@@ -36,9 +46,9 @@ pub(super) fn duration(
         return default;
     };
     match units::parse_duration(text) {
-        Some(duration) if DURATIONS.contains(&duration) => return duration,
+        Some(duration) if bounds.contains(&duration) => return duration,
         Some(_) => {
-            let (least, most) = DURATIONS.into_inner();
+            let (least, most) = bounds.into_inner();
             findings.note(span, ValueProblem::DurationBounds { least, most });
         }
         None => {

@@ -3,7 +3,7 @@
 use koigate_core::secret::SigningKey;
 
 use super::{Surroundings, secret};
-use crate::file::{Sign, Table, Tokens};
+use crate::file::{Sign, Table};
 use crate::place::Placed;
 use crate::problem::{KeyProblem, SignProblem, quotable};
 use crate::report::Findings;
@@ -28,10 +28,7 @@ pub(super) fn resolve(
         }
         return Vec::new();
     };
-    let texts = match &secret.value {
-        Tokens::One(text) => vec![(text, &secret.span)],
-        Tokens::Many(texts) => texts.iter().map(|text| (&text.value, &text.span)).collect(),
-    };
+    let texts = secret.each();
     if !(1..=MOST).contains(&texts.len()) {
         findings.note(&secret.span, SignProblem::Number { most: MOST });
     }

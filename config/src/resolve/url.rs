@@ -89,6 +89,15 @@ pub(super) fn take_apart(text: &str) -> Result<Parts, UrlProblem> {
     })
 }
 
+/// Path and query as they are sent, of a text that is no more than that. There is no hook that could stand in it.
+pub(super) fn path(text: &str) -> Option<String> {
+    if !text.starts_with('/') || text.contains(['{', '}']) {
+        return None;
+    }
+    let parts = take_apart(&format!("http://localhost{text}")).ok()?;
+    Some(parts.target.path)
+}
+
 /// The listener of ours that this target leads to, if it does.
 pub(super) fn own_listener(target: &Target, listeners: &Listeners) -> Option<std::net::SocketAddr> {
     let ips: Vec<IpAddr> = match target.host.parse() {
@@ -249,6 +258,28 @@ mod tests {
                 Err(code),
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn paths() {
+        for (text, expected) in [
+            ("/", Some("/")),
+            ("/healthz?full=1", Some("/healthz?full=1")),
+            ("/a:80/@b", Some("/a:80/@b")),
+            ("//a/b", Some("//a/b")),
+            ("/健康", Some("/%E5%81%A5%E5%BA%B7")),
+            ("/a/../b", Some("/b")),
+            ("", None),
+            ("healthz", None),
+            ("http://127.0.0.1/", None),
+            ("/a b", None),
+            ("/a\r\nb", None),
+            ("/a\\b", None),
+            ("/a#b", None),
+            ("/{hook}", None),
+        ] {
+            assert_eq!(path(text).as_deref(), expected, "{text:?}");
         }
     }
 

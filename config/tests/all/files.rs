@@ -1,5 +1,6 @@
 //! What a right file becomes, and the files that are shipped.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use crate::support::{Fixed, codes};
 use koigate_config::{Loaded, Process, admin, describe, load, parse, schema};
 use koigate_core::guards::{Guards, Keys, Power, Powers, Sight};
 use koigate_core::plan::{
-    Admin, Backend, BackendTls, Images, Listen, Log, LogFormat, LogLevel, OnConflict, OnFailure, RejectRule,
-    Scheme, Server, StatusSet, TableGuard, Target, Traces,
+    Admin, Backend, BackendTls, Breaker, Health, Images, Listen, Log, LogFormat, LogLevel, OnConflict,
+    OnFailure, RejectRule, Scheme, Server, StatusSet, TableGuard, Target, Traces,
 };
 use koigate_core::pointer::Pointer;
 use koigate_core::secret::{Secret, SigningKey};
@@ -195,7 +196,7 @@ fn chains_and_the_order_of_the_file() {
 fn what_is_inherited() {
     let defaults = "[defaults]\ntimeout = \"2s\"\nconnect_timeout = \"3ms\"\non_failure = \"reject\"\n\
         failure_message = \"no\"\nfailure_statuses = [\"5xx\"]\nmax_reply = \"1MiB\"\nmax_in_flight = 3\n\
-        always_finish = true\nheaders = { B = \"b\", A = \"a\" }\n";
+        retries = 3\nbreaker = { failures = 2 }\nhealth = { path = \"/h\" }\nalways_finish = true\nheaders = { B = \"b\", A = \"a\" }\n";
     let own = backend(&format!("{defaults}[backends.b]\nurl = \"http://127.0.0.1/\""));
     assert_eq!(own.timeout, Duration::from_secs(2));
     assert_eq!(own.connect_timeout, Duration::from_millis(3));
@@ -205,11 +206,23 @@ fn what_is_inherited() {
         (own.max_reply, own.max_in_flight, own.always_finish),
         (1 << 20, 3, true)
     );
+    let breaker = |failures, seconds| Breaker {
+        failures: NonZeroU32::new(failures).unwrap(),
+        cool_off: Duration::from_secs(seconds),
+    };
+    let health = |path: &str, seconds| Health {
+        path: path.into(),
+        interval: Duration::from_secs(seconds),
+    };
+    assert_eq!(
+        (own.retries, own.breaker, own.health.clone()),
+        (3, Some(breaker(2, 10)), Some(health("/h", 5)))
+    );
     assert_eq!(headers(&own), [("B", "b"), ("A", "a")]);
 
     let own = backend(&format!(
         "{defaults}[backends.b]\nurl = \"http://127.0.0.1/\"\ntimeout = \"4s\"\nfailure_statuses = []\n\
-         always_finish = false\nfailure_message = \"mine\"\nheaders = {{ b = \"c\", D = \"d\" }}"
+         retries = 0\nbreaker = {{ cool_off = \"1s\" }}\nhealth = false\nalways_finish = false\nfailure_message = \"mine\"\nheaders = {{ b = \"c\", D = \"d\" }}"
     ));
     assert_eq!(own.timeout, Duration::from_secs(4));
     assert_eq!(
@@ -220,6 +233,11 @@ fn what_is_inherited() {
     );
     assert_eq!(own.failure_statuses, StatusSet::default());
     assert!(!own.always_finish);
+    // One that is written stands for all of the other.
+    assert_eq!(
+        (own.retries, own.breaker, own.health.clone()),
+        (0, Some(breaker(5, 1)), None)
+    );
     assert_eq!(headers(&own), [("A", "a"), ("b", "c"), ("D", "d")]);
 }
 
@@ -248,6 +266,33 @@ fn secrets_are_found_where_they_are() {
     ];
     assert_eq!(headers(&own), expected);
     assert_eq!(own.replicas[0].authority, "127.0.0.1");
+}
+
+#[test]
+fn replicas_in_the_order_of_the_file() {
+    for (url, expected) in [
+        ("\"http://127.0.0.1:2/\"", vec!["127.0.0.1:2"]),
+        ("[\"http://127.0.0.1:2/\"]", vec!["127.0.0.1:2"]),
+        (
+            "[\"http://u:p@b.example/\", { env = \"URL\" }, { file = \"url\" }]",
+            vec!["b.example", "a.example", "[::1]:8"],
+        ),
+    ] {
+        let sources = Fixed::default()
+            .variable("URL", "https://u:p@a.example/x")
+            .file("conf/url", "http://u:p@[::1]:8/\n");
+        let text = format!("[backends.b]\nurl = {url}\n[hooks.x]\nchain = [\"b\"]");
+        let plan = parse(&text, "conf/koigate.toml", &sources).unwrap().plan;
+        let replicas = plan.backends[0].replicas.iter();
+        let found: Vec<&str> = replicas.map(|replica| replica.authority.as_str()).collect();
+        assert_eq!(found, expected, "{url}");
+        let user = headers(&plan.backends[0]);
+        assert_eq!(
+            user.len(),
+            usize::from(expected.len() == 3),
+            "one for all: {user:?}"
+        );
+    }
 }
 
 #[test]
