@@ -239,6 +239,14 @@ fn what_is_hidden_is_in_no_trace() {
     check("", &hidden, false);
     check("/a/b", &["/*/b"], false);
     check("/a/c", &["/*/b"], true);
+    // An element that a backend replaces or appends holds whatever is hidden of any.
+    let parts = ["/slaveRequest/proxies/*/password"];
+    check("/slaveRequest/proxies/3", &parts, false);
+    check("/slaveRequest/proxies/-", &parts, false);
+    check("/slave_request/proxies", &parts, true);
+    check("/slaveRequest/proxies/3/password/0", &parts, false);
+    check("/slaveRequest/proxies/3/server", &parts, true);
+    check("/a", &["/*/b"], false);
 }
 
 /// The document is shown without what is hidden, byte for byte; one that nobody can cut is not shown.

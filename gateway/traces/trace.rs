@@ -342,11 +342,7 @@ impl Change {
 
 /// Whether what stands at this place is hidden or holds something hidden. A place whose pointer can't be told is.
 fn is_hidden(pointer: &str, hidden: &[Pointer]) -> bool {
-    Pointer::parse(pointer).map_or(true, |place| {
-        hidden
-            .iter()
-            .any(|hidden| hidden.covers(&place) || place.covers(hidden))
-    })
+    Pointer::parse(pointer).map_or(true, |place| hidden.iter().any(|hidden| hidden.meets(&place)))
 }
 
 /// RFC 3339 in UTC; empty for a time that has none.

@@ -172,9 +172,7 @@ fn sees_configuration(backend: &Backend) -> bool {
     match &backend.guards.sight {
         Sight::Whole => true,
         Sight::Hide(places) => !places.iter().any(|place| place.covers(&config)),
-        Sight::Show(places) => places
-            .iter()
-            .any(|place| place.covers(&config) || config.covers(place)),
+        Sight::Show(places) => places.iter().any(|place| place.meets(&config)),
     }
 }
 

@@ -320,6 +320,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("[backends.b]\nurl = \"http://192.0.2.1/\"\nhide = [\"/*\"]\n[hooks.y]\nchain = [\"b\"]", &[]),
     ("[backends.b]\nurl = \"http://192.0.2.1/\"\nshow = [\"/result\"]\n[hooks.y]\nchain = [\"b\"]", &[]),
     ("[backends.b]\nurl = \"http://192.0.2.1/\"\nshow = [\"/config/bot\"]\n[hooks.y]\nchain = [\"b\"]", &["KG105 6:11"]),
+    ("[backends.b]\nurl = \"http://192.0.2.1/\"\nshow = [\"/*/bot\"]\n[hooks.y]\nchain = [\"b\"]", &["KG105 6:11"]),
     ("[backends.b]\nurl = \"http://127.0.0.1/\"\nmay = [\"json\"]\n[hooks.onMessage]\nchain = [\"b\"]", &[]),
     ("may = [\"reject\", \"json\"]\n[backends.b]\nurl = \"http://127.0.0.1/\"\nmay = [\"image\"]\n[hooks.y]\nchain = [\"b\", \"a\"]", &["KG110 10:8"]),
     ("may = [\"file\"]\n[backends.b]\nurl = \"http://127.0.0.1/\"\nmay = [\"file\"]\n[hooks.y]\nchain = [[\"b\", \"a\"]]", &["KG110 10:8"]),

@@ -106,6 +106,24 @@ impl Pointer {
         self.segments.len() <= other.segments.len() && self.segments.iter().zip(&other.segments).all(covered)
     }
 
+    /// Whether a value at a place of one of the two may be at, above or below a place of the other.
+    pub fn meets(&self, other: &Self) -> bool {
+        let mut region = Region::Root;
+        let mut steps = self.segments.iter().zip(&other.segments);
+        steps.all(|(ours, theirs)| {
+            let (met, key) = match (ours, theirs) {
+                (Segment::Any, Segment::Any) => (true, None),
+                (Segment::Any, Segment::Key(key)) | (Segment::Key(key), Segment::Any) => (true, Some(key)),
+                (Segment::Key(ours), Segment::Key(theirs)) => {
+                    (text::alike(ours, theirs, region.letters()), Some(theirs))
+                }
+            };
+            // An element is no `/result`, and outside of that more is the same.
+            region = region.below(key.map_or(Child::Element, |key| Child::Member(key)));
+            met
+        })
+    }
+
     /// The values at this place, in the order of the document; of a repeated key each. Looks only into what
     /// stands on the way.
     pub fn find<'a>(&self, document: &'a Document) -> Vec<Value<'a>> {

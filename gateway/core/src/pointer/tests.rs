@@ -121,6 +121,29 @@ fn which_pointers_cover_others() {
     }
 }
 
+#[test]
+fn places_that_may_meet() {
+    for (ours, theirs, expected) in [
+        ("", "/a", true),
+        ("/a", "/a/b", true),
+        ("/a", "/b", false),
+        ("/a/b", "/a/c", false),
+        ("/a/*/c", "/a/0", true),
+        ("/a/*/c", "/a/0/c/d", true),
+        ("/a/*/c", "/a/0/d", false),
+        ("/*/b", "/a/*", true),
+        ("/a-b", "/a_b/c", true),
+        ("/result/b-c", "/result/b_c", false),
+        // The first may be anything, `/message` among others.
+        ("/*/b-c", "/*/b_c", true),
+        ("/*/b-c", "/result/b_c", false),
+    ] {
+        let (one, other) = (pointer(ours), pointer(theirs));
+        assert_eq!(one.meets(&other), expected, "{ours} {theirs}");
+        assert_eq!(other.meets(&one), expected, "{theirs} {ours}");
+    }
+}
+
 /// Some segments, so few that they meet.
 fn text() -> impl Strategy<Value = String> {
     "(/(a|b|result|a-b|a_b|\\*|~0~1|0)){0,4}"
@@ -131,6 +154,23 @@ proptest! {
     fn no_text_panics(text in any::<String>()) {
         if let Ok(pointer) = Pointer::parse(&text) {
             prop_assert_eq!(pointer.as_str(), text);
+        }
+    }
+
+    /// Of two that never meet neither finds anything that holds what the other finds.
+    #[test]
+    fn what_never_meets_finds_other_things(
+        ours in text(),
+        theirs in text(),
+        body in r#"\{("(a|b|result|a-b|a_b)":(1|\{("(a|b|a-b|a_b|~/)":(2|\[3,\{"a":4,"0":5\}\]),){0,4}"a":6\}),){0,6}"b":7\}"#,
+    ) {
+        let (ours, theirs, document) = (pointer(&ours), pointer(&theirs), document(&body));
+        if !ours.meets(&theirs) {
+            for ours in ours.find(&document).iter().map(Value::span) {
+                for theirs in theirs.find(&document).iter().map(Value::span) {
+                    prop_assert!(ours.end <= theirs.start || theirs.end <= ours.start);
+                }
+            }
         }
     }
 
