@@ -66,7 +66,7 @@ pub struct Calls<F: Future<Output = Option<Ended>> + Send + 'static> {
     lost: Arc<AtomicBool>,
 }
 
-/// Starts every call of a stage at the same time. At or after the deadline none is started.
+/// Starts every call of a stage at the same time, before the deadline, which cuts them.
 pub fn start<C: Caller>(
     caller: &Arc<C>,
     requests: Requests,
@@ -80,9 +80,6 @@ pub fn start<C: Caller>(
         lost,
     };
     let now = Instant::now();
-    if now >= deadline {
-        return calls;
-    }
     for request in requests.asked {
         if calls.deadline.is_none() && now + request.backend.timeout > deadline {
             calls.deadline = Some(Box::pin(sleep_until(deadline)));

@@ -34,8 +34,12 @@ pub async fn dispatch<C: Caller>(
     loop {
         let requests;
         (tally, requests) = open_stage(tally).await;
-        let Some(requests) = requests else { break };
+        let Some(mut requests) = requests else { break };
         let started = Instant::now();
+        if started >= deadline {
+            // Who is not asked is named when the stage closes.
+            tally.ask_nobody(&mut requests.asked);
+        }
         tally.begin_stage(started - begun);
         let mut calls = calls::start(caller, requests, deadline);
         // `None`: all are in, or the deadline has come.

@@ -182,10 +182,7 @@ impl Run {
         let mut trace = Trace::of(&self.finished, &[]);
         trace.document = Some(text(&self.finished.document));
         for (call, record) in trace.calls.iter_mut().zip(&self.finished.outcome.calls) {
-            let sent = self.sent.get(&record.backend);
-            // Who was still to be asked at the deadline was not sent what had been made ready.
-            call.sent_bytes = sent.map_or(0, Bytes::len);
-            call.sent = sent.map(text);
+            call.sent = self.sent.get(&record.backend).map(text);
         }
         trace
     }

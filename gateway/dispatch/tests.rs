@@ -353,6 +353,8 @@ async fn the_deadline_cuts_calls_and_keeps_others_from_starting() {
         2,
         "the third was never asked"
     );
+    let sent: Vec<bool> = outcome.calls.iter().map(|call| call.sent > 0).collect();
+    assert_eq!(sent, [true, true, false]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,8 +161,8 @@ impl Tally {
         Some(Requests { asked })
     }
 
-    /// Takes the questions of the current stage back: it is decided before the first is asked.
-    fn ask_nobody(&mut self, asked: &mut Vec<Request>) {
+    /// Takes the questions of the current stage back before the first is asked: nobody is sent anything.
+    pub fn ask_nobody(&mut self, asked: &mut Vec<Request>) {
         asked.clear();
         for record in self.calls.get_mut(self.current.clone()).unwrap_or_default() {
             record.sent = 0;
