@@ -9,7 +9,7 @@
 //! assembly    a plan's parts put together
 //! server      listeners, signals, draining: the only place that knows the process
 //! inbound     bytes to Request, Response to bytes; Door is what stands behind a listener
-//! serve       the hooks' door: route, permits, dispatch, metrics, journal, headers of the answer
+//! serve       the hooks' door: auth, route, permits, dispatch, metrics, journal, headers of the answer
 //! dispatch    one hook through its chain; the only place that fans out
 //! calls       the calls of one stage; dropping them lets the losers end by rule
 //! offload     heavy judgement off the thread; drawing is the same for picture sheets
@@ -31,6 +31,7 @@
 
 pub mod admin;
 pub mod assembly;
+pub mod auth;
 pub mod calls;
 pub mod dispatch;
 pub mod drawing;

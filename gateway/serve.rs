@@ -16,13 +16,14 @@ use koigate_core::answer::Answer;
 use koigate_core::hook::{Hook, HookName, infer};
 use koigate_core::multipart::Form;
 use koigate_core::outcome::{CallRecord, HookVerdict, Outcome};
-use koigate_core::plan::Chain;
+use koigate_core::plan::{Auth, Chain, Plan};
 use koigate_core::tally::{Detail, Tally, answer_for_broken};
 use koigate_core::texts;
 use koigate_core::view::Base;
 use prometheus::IntGauge;
 use tokio::time::Instant;
 
+use crate::auth;
 use crate::dispatch::dispatch;
 use crate::ids::Ids;
 use crate::inbound::{Admitted, Door, Head, Refusal, Request, Response};
@@ -95,7 +96,7 @@ impl Door for Hooks {
     fn admit(&self, head: &Head) -> Result<Admitted<Pass>, Box<Response>> {
         let running = self.running.load_full();
         let server = &running.plan.server;
-        let kind = route(&running.plan, head).map_err(|refusal| Box::new(self.refuse(refusal)))?;
+        let kind = place(&running.plan, head).map_err(|refusal| Box::new(self.refuse(refusal)))?;
         if head.header(HOOK_HEADER).is_some() {
             self.metrics.count_refusal(Refusal::BadRequest);
             return Err(Box::new(identified(Response::text(508, texts::LOOP))));
@@ -149,6 +150,19 @@ impl Door for Hooks {
         self.metrics.count_refusal(refusal);
         identified(refusal.into())
     }
+}
+
+/// The kind of the hook that somebody may send. The order matters: a stranger learns nothing of what lives where.
+fn place(plan: &Plan, head: &Head) -> Result<Kind, Refusal> {
+    let server = &plan.server;
+    if !auth::is_allowed(head.peer(), &server.allow) {
+        return Err(Refusal::Source);
+    }
+    let has_token = |auth: &Auth| auth::is_in_query(head, auth) || auth::is_in_header(head, auth);
+    if !server.auth.as_ref().is_none_or(has_token) {
+        return Err(Refusal::Auth);
+    }
+    route(plan, head)
 }
 
 /// A refusal with an id of its own: every answer has one.
@@ -286,3 +300,6 @@ impl Drop for Permit {
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 }
+
+#[cfg(test)]
+mod tests;

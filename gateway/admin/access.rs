@@ -14,11 +14,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use koigate_core::plan::Auth;
-use subtle::{Choice, ConstantTimeEq};
 
+use crate::auth;
 use crate::inbound::{Head, Response};
 
 /// Why a request is not answered. The words name nothing of what was sent.
@@ -45,7 +43,7 @@ pub(super) enum Denied {
 /// Why not.
 pub(super) fn check(head: &Head, auth: Option<&Auth>) -> Result<(), Denied> {
     match auth {
-        Some(auth) if !has_token(head, auth) => return Err(Denied::Token),
+        Some(auth) if !auth::is_in_header(head, auth) => return Err(Denied::Token),
         None if !is_on_this_machine(head.peer()) => return Err(Denied::Caller),
         None if !is_for_this_machine(head) => return Err(Denied::Host),
         _ => {}
@@ -62,13 +60,9 @@ pub(super) fn check(head: &Head, auth: Option<&Auth>) -> Result<(), Denied> {
 impl From<Denied> for Box<Response> {
     fn from(denied: Denied) -> Self {
         let response = match denied {
-            // A line for each: Chrome reads only the first challenge of a line.
-            Denied::Token => Response::text(
-                401,
+            Denied::Token => Response::unauthorized(
                 "a token is needed: as Authorization: Bearer TOKEN, or as the password of any user\n",
-            )
-            .with("WWW-Authenticate", "Bearer realm=\"koigate\"")
-            .with("WWW-Authenticate", "Basic realm=\"koigate\", charset=\"UTF-8\""),
+            ),
             Denied::Caller => Response::text(
                 403,
                 "without admin.auth only callers on this machine are answered\n",
@@ -82,44 +76,6 @@ impl From<Denied> for Box<Response> {
         };
         Self::new(response)
     }
-}
-
-// === tokens ===
-
-/// Whether the only `Authorization` holds a valid token. Two of them could mean two things.
-fn has_token(head: &Head, auth: &Auth) -> bool {
-    let mut credentials = values(head, "authorization");
-    let (Some(value), None) = (credentials.next(), credentials.next()) else {
-        return false;
-    };
-    token(value).is_some_and(|token| is_one_of(&token, auth))
-}
-
-/// The token of a `Bearer` (RFC 6750), or the password of a `Basic` (RFC 7617). Schemes have any case.
-fn token(value: &[u8]) -> Option<Vec<u8>> {
-    let space = value.iter().position(|&byte| byte == b' ')?;
-    let (scheme, rest) = value.split_at_checked(space)?;
-    let credentials = rest.trim_ascii_start();
-    if scheme.eq_ignore_ascii_case(b"bearer") {
-        return Some(credentials.to_vec());
-    }
-    if !scheme.eq_ignore_ascii_case(b"basic") {
-        return None;
-    }
-    let mut user_and_password = STANDARD.decode(credentials).ok()?;
-    let colon = user_and_password.iter().position(|&byte| byte == b':')?;
-    Some(user_and_password.split_off(colon + 1))
-}
-
-/// Compares with every token to its end, so that the time tells nothing of how much was right; only lengths show.
-fn is_one_of(token: &[u8], auth: &Auth) -> bool {
-    let same = |valid: &[u8]| valid.ct_eq(token);
-    auth.tokens
-        .iter()
-        .fold(Choice::from(0), |found, valid| {
-            found | same(valid.expose().as_bytes())
-        })
-        .into()
 }
 
 // === this machine ===
@@ -169,10 +125,11 @@ fn is_this_machine(host: &str) -> bool {
 fn is_from_another_site(head: &Head) -> bool {
     let host = head.header("host").unwrap_or_default();
     let is_own = |origin: &[u8]| origin_host(origin).is_some_and(|origin| origin.eq_ignore_ascii_case(host));
-    let is_foreign = !values(head, "origin").all(is_own);
+    let is_foreign = !head.values("origin").all(is_own);
     // `none` is an address that was typed, or a bookmark.
-    let is_fetched_from_elsewhere =
-        !values(head, "sec-fetch-site").all(|site| matches!(site, b"same-origin" | b"none"));
+    let is_fetched_from_elsewhere = !head
+        .values("sec-fetch-site")
+        .all(|site| matches!(site, b"same-origin" | b"none"));
     is_foreign || is_fetched_from_elsewhere
 }
 
@@ -180,12 +137,6 @@ fn is_from_another_site(head: &Head) -> bool {
 fn origin_host(origin: &[u8]) -> Option<&[u8]> {
     let scheme_end = origin.windows(3).position(|three| three == b"://")?;
     origin.get(scheme_end + 3..)
-}
-
-fn values<'h>(head: &'h Head, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
-    head.headers()
-        .filter(move |(it, _)| it.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value)
 }
 
 #[cfg(test)]

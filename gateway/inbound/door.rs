@@ -78,6 +78,10 @@ pub enum Connection {
 /// `koigate_request_rejections_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refusal {
+    /// No valid token: 401.
+    Auth,
+    /// From an address that may not: 403.
+    Source,
     /// Not a method for this path: 405.
     Method,
     /// Nothing lives at this path: 404.
@@ -96,6 +100,14 @@ impl Response {
     /// A short text for a person.
     pub fn text(status: u16, text: &str) -> Self {
         Answer::text(status, text).into()
+    }
+
+    /// 401 with a text, and how a token may be shown.
+    pub fn unauthorized(text: &str) -> Self {
+        // RFC 9110 section 11.6.1 asks for it. A line for each: Chrome reads only the first challenge of a line.
+        Self::text(401, text)
+            .with("WWW-Authenticate", "Bearer realm=\"koigate\"")
+            .with("WWW-Authenticate", "Basic realm=\"koigate\", charset=\"UTF-8\"")
     }
 
     /// The same with one header more.
@@ -127,7 +139,9 @@ impl From<Answer> for Response {
 
 impl Refusal {
     /// Every refusal, in the order of the contract.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
+        Self::Auth,
+        Self::Source,
         Self::Method,
         Self::Path,
         Self::TooLarge,
@@ -138,6 +152,8 @@ impl Refusal {
     /// The word used in metrics and documents.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Auth => "auth",
+            Self::Source => "source",
             Self::Method => "method",
             Self::Path => "path",
             Self::TooLarge => "too_large",
@@ -154,9 +170,11 @@ impl From<Refusal> for Box<Response> {
 }
 
 impl From<Refusal> for Response {
-    /// How a hook is refused; [`Refusal::Method`] names `POST`.
+    /// How a hook is refused; [`Refusal::Method`] names `POST`. A stranger's connection is closed.
     fn from(refusal: Refusal) -> Self {
         match refusal {
+            Refusal::Auth => Self::unauthorized(texts::UNAUTHORIZED).closing(),
+            Refusal::Source => Self::text(403, texts::FORBIDDEN).closing(),
             Refusal::Method => Self::text(405, texts::METHOD).with("Allow", "POST"),
             Refusal::Path => Self::text(404, texts::NOT_FOUND),
             Refusal::TooLarge => Self::text(413, texts::BODY_TOO_LARGE),

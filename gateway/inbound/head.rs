@@ -5,6 +5,7 @@
 //! then judges the whole. What two readers could understand in two ways is refused, never repaired
 //! (RFC 9112 section 11.2).
 
+use std::fmt;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 
@@ -23,8 +24,8 @@ pub(super) const MAX_HEAD: usize = 32 * 1024;
 /// The most header lines.
 pub(super) const MAX_LINES: usize = 100;
 
-/// The head of a request, checked.
-#[derive(Debug, Clone)]
+/// The head of a request, checked. Its target and its headers may hold a token, so [`fmt::Debug`] shows neither.
+#[derive(Clone)]
 pub struct Head {
     /// As it came, from the method to the empty line.
     raw: Bytes,
@@ -159,11 +160,24 @@ impl Head {
             .map(|(_, value)| value)
     }
 
+    /// The value of every header of this name, in any case.
+    pub fn values(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
+        self.headers()
+            .filter(move |(it, _)| it.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
     /// Every header, as it came and in its order, without the white space around the value.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.lines
             .iter()
             .map(|line| (self.str(line.name), self.bytes(line.value)))
+    }
+
+    /// A head by itself, for the tests of those who judge one.
+    #[cfg(test)]
+    pub(crate) fn read(raw: Bytes) -> Result<Self, BadRequest> {
+        check(raw)
     }
 
     pub(super) fn framing(&self) -> Framing {
@@ -178,7 +192,7 @@ impl Head {
         self.expects_continue
     }
 
-    pub(super) fn seen_from(mut self, peer: Option<SocketAddr>) -> Self {
+    pub(crate) fn seen_from(mut self, peer: Option<SocketAddr>) -> Self {
         self.peer = peer;
         self
     }
@@ -192,6 +206,16 @@ impl Head {
     /// Only for what httparse has found to be UTF-8.
     fn str(&self, span: Span) -> &str {
         std::str::from_utf8(self.bytes(span)).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("method", &self.method())
+            .field("version", &self.version)
+            .field("framing", &self.framing)
+            .finish_non_exhaustive()
     }
 }
 

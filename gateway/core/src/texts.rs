@@ -1,6 +1,10 @@
 //! What Koigate itself says to a person, through the bot. Chinese first, since most readers are; short, and
 //! without any address, backend or secret.
 
+/// No valid token.
+pub const UNAUTHORIZED: &str = "回调地址里没有有效的令牌 (no valid token)";
+/// The caller's address may not send hooks.
+pub const FORBIDDEN: &str = "这个来源地址不能发送回调 (hooks from this address are not accepted)";
 /// No hook lives at this path.
 pub const NOT_FOUND: &str = "没有这个回调地址 (no such hook)";
 /// A hook is a POST.

@@ -214,7 +214,9 @@ fn refused(refusal: Refusal) -> String {
         Refusal::BadRequest => ("400 Bad Request", koigate_core::texts::BAD_REQUEST),
         Refusal::TooLarge => ("413 Payload Too Large", koigate_core::texts::BODY_TOO_LARGE),
         Refusal::Overloaded => ("503 Service Unavailable", koigate_core::texts::OVERLOADED),
-        Refusal::Method | Refusal::Path => unreachable!("the porch knows every path and method"),
+        Refusal::Auth | Refusal::Source | Refusal::Method | Refusal::Path => {
+            unreachable!("the porch lets everybody in")
+        }
     };
     format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
