@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use crate::auth;
 use crate::dispatch::dispatch;
 use crate::ids::Ids;
-use crate::inbound::{Admitted, Door, Head, Refusal, Request, Response};
+use crate::inbound::{Admitted, Capacity, Door, Head, Refusal, Request, Response};
 use crate::journal;
 use crate::live::{HookCaller, LiveHook, Running};
 use crate::metrics::Metrics;
@@ -92,6 +92,15 @@ impl Hooks {
 
 impl Door for Hooks {
     type Pass = Pass;
+
+    fn capacity(&self) -> Capacity {
+        let running = self.running.load();
+        let server = &running.plan.server;
+        Capacity {
+            connections: server.max_connections,
+            per_address: server.max_connections_per_address,
+        }
+    }
 
     fn admit(&self, head: &Head) -> Result<Admitted<Pass>, Box<Response>> {
         let running = self.running.load_full();

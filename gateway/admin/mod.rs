@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use self::access::Denied;
 use self::reload::Form;
 use self::status::{Listening, Status};
-use crate::inbound::{Admitted, Door, Head, Refusal, Request, Response};
+use crate::inbound::{Admitted, Capacity, Door, Head, Refusal, Request, Response};
 use crate::live::{Reloader, Trigger};
 use crate::metrics::Metrics;
 use crate::server::Phase;
@@ -25,6 +25,12 @@ use crate::version::{REVISION, VERSION};
 
 /// No route takes a body; what is sent along by mistake is read and dropped.
 const MAX_BODY: usize = 64 * 1024;
+
+/// More than operators, scrapers and probes need; idle strangers leave the hooks their descriptors.
+const CAPACITY: Capacity = Capacity {
+    connections: 256,
+    per_address: 256,
+};
 
 /// What the path of a trace begins with.
 const TRACES: &str = "/traces/";
@@ -166,6 +172,10 @@ impl AdminDoor {
 
 impl Door for AdminDoor {
     type Pass = Route;
+
+    fn capacity(&self) -> Capacity {
+        CAPACITY
+    }
 
     fn admit(&self, head: &Head) -> Result<Admitted<Route>, Box<Response>> {
         let pass = self.enter(head).map_err(|response| private(*response))?;

@@ -3,12 +3,16 @@
 //! Every wait here has its deadline, and every buffer grows with what has arrived, never with what was
 //! announced. Each method may be dropped at its await: nothing that has arrived is lost by that.
 
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use pingora::protocols::Stream;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// A first read's room: a hook of 12 nodes with its head, and place to spare.
@@ -72,6 +76,18 @@ impl Caller {
         &self.arrived
     }
 
+    /// Waits for the first bytes of a request. No memory is held for them before they come, since most
+    /// connections wait here, and nothing of the request before is.
+    pub(super) async fn begin(&mut self, deadline: Instant) -> Result<(), Lost> {
+        if self.arrived.is_empty() {
+            self.arrived = BytesMut::new();
+        }
+        match timeout_at(deadline, self.read_block()).await {
+            Ok(read) => read,
+            Err(_) => Err(Lost::Late),
+        }
+    }
+
     /// Waits for more, of which `wanted` bytes would be of use now.
     pub(super) async fn more(&mut self, wanted: usize, deadline: Instant) -> Result<(), Lost> {
         match timeout_at(deadline, self.read(wanted)).await {
@@ -89,13 +105,29 @@ impl Caller {
         }
     }
 
+    /// Waits for up to a block more, without memory for it before it comes.
+    async fn read_block(&mut self) -> Result<(), Lost> {
+        let Self { stream, arrived, .. } = self;
+        poll_fn(|context| {
+            let mut block = [MaybeUninit::uninit(); BLOCK];
+            let mut block = ReadBuf::uninit(&mut block);
+            let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut block));
+            arrived.extend_from_slice(block.filled());
+            Poll::Ready(match read {
+                Ok(()) if !block.filled().is_empty() => Ok(()),
+                _ => Err(Lost::Left),
+            })
+        })
+        .await
+    }
+
     /// Returns when the caller has left. Until then it keeps up to [`MAX_AHEAD`] bytes of the next requests.
     ///
     /// The end of the caller's stream is taken for its leaving: a caller that closes its half only and waits
     /// for an answer can't be told from one that has gone, and koipy does not do that.
     pub(super) async fn departure(&mut self) {
         while self.arrived.len() < MAX_AHEAD {
-            if self.read(BLOCK).await.is_err() {
+            if self.read_block().await.is_err() {
                 return;
             }
         }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use koigate_core::answer::Answer;
 use koigate_core::texts;
 
+use super::crowd::Capacity;
 use super::head::Head;
 
 /// What stands behind a listener.
@@ -14,6 +15,12 @@ use super::head::Head;
 pub trait Door: Send + Sync + 'static {
     /// What [`Door::admit`] hands to [`Door::serve`]: a permit, a plan. Dropped if the body never comes whole.
     type Pass: Send;
+
+    /// How many connections may be open at once. It is asked for each new one: over it the connection gets a
+    /// [`Refusal::Overloaded`] and is closed.
+    fn capacity(&self) -> Capacity {
+        Capacity::UNLIMITED
+    }
 
     /// Decides on the head alone, before the body is read and before `100 Continue`.
     ///

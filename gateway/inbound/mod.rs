@@ -6,21 +6,27 @@
 //!
 //! ```text
 //! Front (Pingora's ServerApp)  a connection's stream comes in
+//!   crowd                      how many are connected, and how many may be
 //!   session                    the loop of one connection: head, admit, body, serve, answer
 //!     head                     raw bytes -> Head, or the reason why not
+//!     body                     its bytes, bounded in size and time
 //!     caller                   the stream and what has arrived on it; every wait has its deadline
 //!     response                 Response -> bytes
 //!   Door                       what stands behind the listener: hooks, admin, a mock
 //! ```
 
+mod body;
 mod caller;
+mod crowd;
 mod door;
+mod front;
 mod head;
 mod response;
 mod session;
 #[cfg(test)]
 mod tests;
 
+pub use crowd::Capacity;
 pub use door::{Admitted, Connection, Door, Refusal, Request, Response};
+pub use front::Front;
 pub use head::{BadRequest, Head, Version};
-pub use session::Front;

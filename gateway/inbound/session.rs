@@ -6,50 +6,39 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Buf;
 use futures_util::FutureExt;
 use koigate_core::texts;
-use pingora::apps::ServerApp;
-use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
 use tokio::time::{Instant, sleep};
 
+use super::body;
 use super::caller::{Caller, Lost};
+use super::crowd::Seat;
 use super::door::{Admitted, Connection, Door, Refusal, Request, Response};
 use super::head::{self, BadRequest, Framing, Head, Persistence, Scan};
 use super::response::{self, BodyPart};
-use crate::http1::{BodyFraming, BodyReader, Step};
 
-/// How long a connection may wait for a request to begin.
+/// How long a connection may wait for another request to begin.
 const IDLE_TIME: Duration = Duration::from_secs(60);
-/// How long a head may take that has begun.
+/// How long a head may take that has begun; the first of a connection has begun with it.
 const HEAD_TIME: Duration = Duration::from_secs(5);
-/// What a body may take before its pace counts.
-const BODY_TIME: Duration = Duration::from_secs(5);
-/// The least pace of a body, in bytes a second.
-const BODY_PACE: usize = 1024;
 /// How long an idle connection is still read once the process is to stop: a request that was sent before its
 /// caller could know is answered, not reset. And how long one is that has had its last answer.
 const PARTING_TIME: Duration = Duration::from_millis(50);
 /// What a read asks for while nobody knows how much is to come; what the connection keeps stays as small.
-const SOME: usize = 8 * 1024;
-
-/// A listener's side of Pingora: each connection becomes a session in front of one [`Door`].
-#[derive(Debug)]
-pub struct Front<D> {
-    door: Arc<D>,
-}
+pub(super) const SOME: usize = 8 * 1024;
 
 /// One connection.
-struct Session<'a, D> {
+pub(super) struct Session<'a, D> {
     door: &'a D,
     caller: Caller,
     /// Turns true when the process is to stop. Pingora counts on its clones to tell who is still there.
     stop: ShutdownWatch,
+    /// By when the head of the first request has to be whole.
+    fresh: Option<Instant>,
     /// The head of the response at hand, kept for its allocation.
     out: Vec<u8>,
 }
@@ -65,48 +54,42 @@ enum End {
 
 /// Why a request comes to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Broken {
+pub(super) enum Broken {
     Lost(Lost),
     Bad(BadRequest),
     TooLarge,
 }
 
-// === impl Front ===
-
-impl<D: Door> Front<D> {
-    /// In front of this door.
-    pub fn new(door: Arc<D>) -> Self {
-        Self { door }
-    }
-}
-
-#[async_trait]
-impl<D: Door> ServerApp for Front<D> {
-    async fn process_new(self: &Arc<Self>, stream: Stream, stop: &ShutdownWatch) -> Option<Stream> {
-        Session::new(self.door.as_ref(), stream, stop.clone()).run().await;
-        None
-    }
-}
-
 // === impl Session ===
 
 impl<'a, D: Door> Session<'a, D> {
-    fn new(door: &'a D, stream: Stream, stop: ShutdownWatch) -> Self {
+    pub(super) fn new(door: &'a D, caller: Caller, stop: ShutdownWatch) -> Self {
         Self {
             door,
-            caller: Caller::new(stream),
+            caller,
             stop,
+            fresh: Some(Instant::now() + HEAD_TIME),
             out: Vec::new(),
         }
     }
 
-    async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         loop {
             match self.turn().await {
                 Ok(()) => {}
                 Err(End::Gone) => return,
                 Err(End::Answered) => return self.part().await,
             }
+        }
+    }
+
+    /// Tells a caller for whom there is no seat. Where there is no place for that either, the connection just ends.
+    pub(super) async fn turn_back(mut self, place: Option<&Seat>) {
+        let response = self.door.refuse(Refusal::Overloaded).closing();
+        if place.is_some()
+            && self.answer(response, Persistence::Close, BodyPart::Sent).await == Err(End::Answered)
+        {
+            self.part().await;
         }
     }
 
@@ -121,7 +104,7 @@ impl<'a, D: Door> Session<'a, D> {
             Ok(admitted) => admitted,
             Err(response) => return self.turn_away(&head, *response).await,
         };
-        let body = match self.body(&head, admitted.max_body).await {
+        let body = match body::read(&mut self.caller, &head, admitted.max_body).await {
             Ok(body) => body,
             Err(broken) => return self.refuse(broken).await,
         };
@@ -135,16 +118,17 @@ impl<'a, D: Door> Session<'a, D> {
         if !self.caller.arrived().is_empty() {
             return Ok(());
         }
+        let deadline = self.fresh.unwrap_or_else(|| Instant::now() + IDLE_TIME);
         tokio::select! {
             biased;
-            begun = self.caller.more(SOME, Instant::now() + IDLE_TIME) => begun.map_err(|_| End::Gone),
+            begun = self.caller.begin(deadline) => begun.map_err(|_| End::Gone),
             () = stopped(&mut self.stop) => Err(End::Gone),
         }
     }
 
     async fn head(&mut self) -> Result<Head, Broken> {
         // Most heads come whole, and nobody has to look at a clock for them.
-        let mut deadline = None;
+        let mut deadline = self.fresh.take();
         let mut scan = Scan::default();
         loop {
             if let Some(range) = scan.advance(self.caller.arrived())? {
@@ -160,68 +144,6 @@ impl<'a, D: Door> Session<'a, D> {
     fn admit(&self, head: &Head) -> Result<Admitted<D::Pass>, Box<Response>> {
         let admit = AssertUnwindSafe(|| self.door.admit(head));
         std::panic::catch_unwind(admit).unwrap_or_else(|_| Err(Box::new(internal_error())))
-    }
-
-    async fn body(&mut self, head: &Head, max_body: usize) -> Result<Bytes, Broken> {
-        let announced = match head.framing() {
-            Framing::Length(0) => return Ok(Bytes::new()),
-            Framing::Length(length) => Some(
-                usize::try_from(length)
-                    .ok()
-                    .filter(|&length| length <= max_body)
-                    .ok_or(Broken::TooLarge)?,
-            ),
-            Framing::Chunked => None,
-        };
-        if head.expects_continue() {
-            self.caller.write(&b"HTTP/1.1 100 Continue\r\n\r\n"[..]).await?;
-        }
-        match announced {
-            Some(length) => self.body_of_length(length).await,
-            None => self.body_in_chunks(max_body).await,
-        }
-    }
-
-    async fn body_of_length(&mut self, length: usize) -> Result<Bytes, Broken> {
-        let mut begun = None;
-        loop {
-            let arrived = self.caller.arrived().len();
-            if arrived >= length {
-                return Ok(self.caller.take(length));
-            }
-            let begun = *begun.get_or_insert_with(Instant::now);
-            self.caller.more(length - arrived, pace(begun, arrived)).await?;
-        }
-    }
-
-    async fn body_in_chunks(&mut self, max_body: usize) -> Result<Bytes, Broken> {
-        let begun = Instant::now();
-        let mut reader = BodyReader::new(BodyFraming::Chunked);
-        let mut body = BytesMut::new();
-        loop {
-            match reader
-                .step(self.caller.arrived())
-                .map_err(|_| BadRequest::Chunk)?
-            {
-                Step::Content { content, rest } => {
-                    if content.len() > max_body - body.len() {
-                        return Err(Broken::TooLarge);
-                    }
-                    body.extend_from_slice(content);
-                    let used = self.caller.arrived().len() - rest.len();
-                    self.caller.skip(used);
-                }
-                Step::End { rest } => {
-                    let used = self.caller.arrived().len() - rest.len();
-                    self.caller.skip(used);
-                    return Ok(body.freeze());
-                }
-                Step::More => {
-                    self.caller.skip(usize::MAX);
-                    self.caller.more(SOME, pace(begun, body.len())).await?;
-                }
-            }
-        }
     }
 
     /// Asks the door, for as long as the caller waits. A panic in there is this request's alone.
@@ -310,11 +232,6 @@ async fn stopped(stop: &mut ShutdownWatch) {
     // An error says that who would tell is gone: the same.
     let _ = stop.wait_for(|stop| *stop).await;
     sleep(PARTING_TIME).await;
-}
-
-/// By when more of a body has to come, so that it keeps its pace.
-fn pace(begun: Instant, arrived: usize) -> Instant {
-    begun + BODY_TIME + Duration::from_secs((arrived / BODY_PACE) as u64)
 }
 
 fn body_part(head: &Head) -> BodyPart {

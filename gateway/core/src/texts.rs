@@ -14,8 +14,8 @@ pub const BODY_TOO_LARGE: &str = "回调内容过大 (body too large)";
 /// The kind can't be told from the URL, and the body is no JSON object.
 pub const NO_KIND: &str =
     "无法识别回调类型：内容不是 JSON 对象 (unknown kind of hook: the body is no JSON object)";
-/// `max_in_flight` hooks are running.
-pub const OVERLOADED: &str = "网关繁忙，请稍后再试 (too many hooks at once, try again)";
+/// Too many hooks, connections or bytes at once.
+pub const OVERLOADED: &str = "网关繁忙，请稍后再试 (too much at once, try again)";
 /// The hook has come round.
 pub const LOOP: &str = "回调形成了循环，请检查后端地址 (the hook has come round in a loop)";
 /// Broken HTTP.

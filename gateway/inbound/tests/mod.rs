@@ -14,10 +14,11 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::{Admitted, Door, Front, Head, Refusal, Request, Response};
+use super::{Admitted, Capacity, Door, Front, Head, Refusal, Request, Response};
 use crate::server::{Ended, Stops, Supervisor};
 
 mod conversation;
+mod crowd;
 mod patience;
 mod stopping;
 
@@ -33,6 +34,8 @@ struct Porch {
     go: Notify,
     /// Serve futures that were dropped before they were done.
     dropped: Arc<AtomicUsize>,
+    /// How many connections it takes.
+    capacity: std::sync::Mutex<Option<Capacity>>,
     /// Refusals that the edge made, in order.
     refusals: std::sync::Mutex<Vec<Refusal>>,
 }
@@ -70,6 +73,10 @@ impl Porch {
 
 impl Door for Porch {
     type Pass = ();
+
+    fn capacity(&self) -> Capacity {
+        self.capacity.lock().unwrap().unwrap_or(Capacity::UNLIMITED)
+    }
 
     fn admit(&self, head: &Head) -> Result<Admitted<()>, Box<Response>> {
         match head.path() {

@@ -32,7 +32,18 @@ async fn check(pieces: &[(u64, &[u8])], ends_after: Duration) -> Arc<Porch> {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_closed() {
-    let porch = check(&[], Duration::from_secs(60)).await;
+    let porch = check(&[], Duration::from_secs(5)).await;
+    assert_eq!(porch.refusals(), []);
+    let (mut caller, porch, _stop) = session();
+    caller.write_all(&request("/echo", "", "x")).await.unwrap();
+    assert_eq!(read_response(&mut caller).await, ok("x"));
+    let begun = Instant::now();
+    assert!(caller.read_u8().await.is_err(), "it ends");
+    let took = begun.elapsed();
+    assert!(
+        took >= Duration::from_secs(60) && took < Duration::from_secs(61),
+        "{took:?}"
+    );
     assert_eq!(porch.refusals(), []);
 }
 
@@ -43,8 +54,9 @@ async fn a_head_has_five_seconds_in_all() {
     let drip = b"POST / HTTP/1.1\r\nHost: a\r\nX-A: b\r\n"
         .chunks(1)
         .map(|byte| (900, byte));
-    let pieces: Vec<_> = std::iter::once((30_000, &b"P"[..])).chain(drip).take(7).collect();
-    check(&pieces, Duration::from_millis(35_400)).await;
+    // The first one's time begins with the connection, a later one's with its first byte.
+    let pieces: Vec<_> = std::iter::once((4_000, &b"P"[..])).chain(drip).take(7).collect();
+    check(&pieces, Duration::from_millis(9_400)).await;
     check(&[(0, b"\r\n")], Duration::from_secs(5)).await;
 }
 
@@ -54,9 +66,17 @@ async fn a_body_keeps_its_pace() {
     let porch = check(&[(4000, head)], Duration::from_secs(9)).await;
     assert_eq!(porch.refusals(), [Refusal::BadRequest]);
     let part = [b'x'; 3 * 1024];
-    check(&[(0, head), (1000, &part)], Duration::from_secs(8)).await;
+    check(&[(0, head), (1000, &part)], Duration::from_secs(5)).await;
+    // What came early buys no time for later.
+    let much = [b'x'; 40_000];
+    check(&[(0, head), (3000, &much)], Duration::from_secs(8)).await;
+    check(
+        &[(0, head), (3000, &much), (4000, &part), (500, &part)],
+        Duration::from_millis(12_500),
+    )
+    .await;
     let chunked = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n";
-    check(&[(0, chunked), (0, &part[..1024])], Duration::from_secs(6)).await;
+    check(&[(0, chunked), (0, &part[..1024])], Duration::from_secs(5)).await;
 }
 
 #[tokio::test(start_paused = true)]

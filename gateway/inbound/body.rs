@@ -1,0 +1,110 @@
+//! A request's body: bounded in size and in time, and never more than what has arrived is kept for it.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::caller::Caller;
+use super::head::{BadRequest, Framing, Head};
+use super::session::{Broken, SOME};
+use crate::http1::{BodyFraming, BodyReader, Step};
+
+/// How long each further [`WINDOW_BYTES`] of a body may take, or its end.
+const WINDOW: Duration = Duration::from_secs(5);
+/// The least that comes meanwhile: 1 KiB a second.
+const WINDOW_BYTES: usize = 5 * 1024;
+
+/// How fast a body has to come. What comes early buys no time for later: a caller that stalls is found out.
+struct Pace {
+    due: Instant,
+    /// What has to be there by then.
+    next: usize,
+}
+
+/// Reads the body that this head begins, of at most `max_body` bytes, and says `100 Continue` before it if asked.
+///
+/// # Errors
+///
+/// Why there is none. Where the next request would begin is not known then.
+pub(super) async fn read(caller: &mut Caller, head: &Head, max_body: usize) -> Result<Bytes, Broken> {
+    let announced = match head.framing() {
+        Framing::Length(0) => return Ok(Bytes::new()),
+        Framing::Length(length) => Some(
+            usize::try_from(length)
+                .ok()
+                .filter(|&length| length <= max_body)
+                .ok_or(Broken::TooLarge)?,
+        ),
+        Framing::Chunked => None,
+    };
+    if head.expects_continue() {
+        caller.write(&b"HTTP/1.1 100 Continue\r\n\r\n"[..]).await?;
+    }
+    match announced {
+        Some(length) => of_length(caller, length).await,
+        None => in_chunks(caller, max_body).await,
+    }
+}
+
+async fn of_length(caller: &mut Caller, length: usize) -> Result<Bytes, Broken> {
+    let mut pace = None;
+    loop {
+        let arrived = caller.arrived().len();
+        if arrived >= length {
+            return Ok(caller.take(length));
+        }
+        // Most bodies come with their head, and nobody has to look at a clock for them.
+        let deadline = pace.get_or_insert_with(Pace::begin).deadline(arrived);
+        caller.more(length - arrived, deadline).await?;
+    }
+}
+
+async fn in_chunks(caller: &mut Caller, max_body: usize) -> Result<Bytes, Broken> {
+    let mut pace = Pace::begin();
+    let mut reader = BodyReader::new(BodyFraming::Chunked);
+    let mut body = BytesMut::new();
+    loop {
+        match reader.step(caller.arrived()).map_err(|_| BadRequest::Chunk)? {
+            Step::Content { content, rest } => {
+                if content.len() > max_body - body.len() {
+                    return Err(Broken::TooLarge);
+                }
+                body.extend_from_slice(content);
+                let used = caller.arrived().len() - rest.len();
+                caller.skip(used);
+            }
+            Step::End { rest } => {
+                let used = caller.arrived().len() - rest.len();
+                caller.skip(used);
+                return Ok(body.freeze());
+            }
+            Step::More => {
+                caller.skip(usize::MAX);
+                caller.more(SOME, pace.deadline(body.len())).await?;
+            }
+        }
+    }
+}
+
+// === impl Pace ===
+
+impl Pace {
+    fn begin() -> Self {
+        Self {
+            due: Instant::now() + WINDOW,
+            next: WINDOW_BYTES,
+        }
+    }
+
+    /// By when more has to come, so many bytes of the body being there.
+    fn deadline(&mut self, arrived: usize) -> Instant {
+        if arrived >= self.next {
+            *self = Self {
+                due: Instant::now() + WINDOW,
+                next: arrived + WINDOW_BYTES,
+            };
+        }
+        self.due
+    }
+}
