@@ -49,10 +49,11 @@ pub fn describe(plan: &Plan) -> String {
 
 fn write_plan(out: &mut String, plan: &Plan) -> fmt::Result {
     let server = &plan.server;
+    let scheme = if server.tls.is_some() { "https" } else { "http" };
     let mut label = "server";
     for listen in &server.listen {
         match listen {
-            Listen::Tcp(address) => writeln!(out, "{label:<6}  http://{address}{}/", server.path)?,
+            Listen::Tcp(address) => writeln!(out, "{label:<6}  {scheme}://{address}{}/", server.path)?,
             Listen::Unix(_) if server.path.is_empty() => writeln!(out, "{label:<6}  {listen}")?,
             Listen::Unix(_) => writeln!(out, "{label:<6}  {listen}, below {}/", server.path)?,
         }

@@ -61,8 +61,25 @@ pub(crate) struct Server {
     /// How long a hook may take from its last byte to the answer, unless the hook says otherwise. 1ms to 1h.
     /// Default: `"10s"`.
     pub(crate) deadline: Option<Placed<DurationText>>,
+    /// What callers speak: TLS, with this certificate. Those of a Unix socket speak plain HTTP. Default: plain HTTP.
+    pub(crate) tls: Option<Placed<Table<ServerTls>>>,
     /// Worker threads, at most 1024; 0 is one per core. Default: 0.
     pub(crate) threads: Option<Placed<i64>>,
+}
+
+/// TLS towards callers. Files are in PEM, relative paths begin at the configuration's folder, and what has changed is
+/// read again.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ServerTls {
+    /// The file of the certificate that callers see, and behind it those that lead to its root. Must be there.
+    #[schemars(required)]
+    pub(crate) cert: Option<Placed<String>>,
+    /// The file of its private key, without a password. Must be there.
+    #[schemars(required)]
+    pub(crate) key: Option<Placed<String>>,
+    /// The file of the certificates that sign callers' own. Default: callers need none.
+    pub(crate) client_ca: Option<Placed<String>>,
 }
 
 /// The side that faces the operator.
@@ -159,6 +176,8 @@ pub(crate) struct Defaults {
     pub(crate) breaker: Option<Placed<Switch<Breaker>>>,
     /// As a backend's `health`. A backend's own stands for all of it.
     pub(crate) health: Option<Placed<Switch<Health>>>,
+    /// As a backend's `tls`, for those whose URL is `https`. A backend's own stands for all of it, and `{}` for none.
+    pub(crate) tls: Option<Placed<Table<BackendTls>>>,
     /// As a backend's `always_finish`.
     pub(crate) always_finish: Option<Placed<bool>>,
     /// As a backend's `hide`. A backend's own `hide` or `show` stands for it.
@@ -210,6 +229,9 @@ pub(crate) struct Backend {
     /// What each replica is asked in between, so that one that is sick gets no calls. `false` is nothing, `true` is as
     /// the keys below say. Default: false.
     pub(crate) health: Option<Placed<Switch<Health>>>,
+    /// Which certificates an `https` backend is trusted by, and which one it is shown. Default: the system's roots, and
+    /// none.
+    pub(crate) tls: Option<Placed<Table<BackendTls>>>,
     /// Whether a call goes on to its own timeout although another backend has already rejected. Default: false.
     pub(crate) always_finish: Option<Placed<bool>>,
     /// What it is not sent: JSON Pointers into the document, `*` for one segment, `-` and `_` in keys alike outside
@@ -257,6 +279,20 @@ pub(crate) struct Health {
     pub(crate) path: Option<Placed<String>>,
     /// From the end of one check to the next. 100ms to 1h. Default: `"5s"`.
     pub(crate) interval: Option<Placed<DurationText>>,
+}
+
+/// TLS towards a backend. Files are in PEM, relative paths begin at the configuration's folder, and what has changed is
+/// read again.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BackendTls {
+    /// The file of the certificates that sign the backend's own; no others do then. Default: the system's roots.
+    pub(crate) ca: Option<Placed<String>>,
+    /// The file of the certificate that the backend is shown, and behind it those that lead to its root. With `key`.
+    /// Default: none is shown.
+    pub(crate) cert: Option<Placed<String>>,
+    /// The file of that certificate's private key, without a password. With `cert`. Default: none.
+    pub(crate) key: Option<Placed<String>>,
 }
 
 /// What calls are signed with.

@@ -48,9 +48,35 @@ const PLAIN: [&str; 31] = [
 ];
 
 /// The other keys. What else looks like a key on a broken line may be a line of a secret.
-const OTHER: [&str; 24] = [
-    "admin", "at", "auth", "backends", "breaker", "defaults", "env", "eq", "file", "headers", "health",
-    "hooks", "in", "log", "matches", "not_in", "path", "secret", "server", "sign", "token", "traces", "url",
+const OTHER: [&str; 29] = [
+    "admin",
+    "at",
+    "auth",
+    "backends",
+    "breaker",
+    "ca",
+    "cert",
+    "client_ca",
+    "defaults",
+    "env",
+    "eq",
+    "file",
+    "headers",
+    "health",
+    "hooks",
+    "in",
+    "key",
+    "log",
+    "matches",
+    "not_in",
+    "path",
+    "secret",
+    "server",
+    "sign",
+    "tls",
+    "token",
+    "traces",
+    "url",
     "when",
 ];
 
@@ -59,6 +85,9 @@ const SECRETS: [&str; 2] = ["secret", "token"];
 
 /// Keys whose values may hold a query, and with it a secret.
 const URLS: [&str; 2] = ["path", "url"];
+
+/// Keys whose values are names of files, in whose place somebody may put what is in them.
+const FILES: [&str; 4] = ["ca", "cert", "client_ca", "key"];
 
 /// Tables of these. What stands in place of such a table is a secret of which only the key was forgotten.
 const AROUND_SECRETS: [&str; 2] = ["auth", "sign"];
@@ -88,6 +117,11 @@ pub(crate) struct Mask {
 /// Whether the values of this key can't be secrets.
 pub(crate) fn is_plain(key: &str) -> bool {
     PLAIN.contains(&key)
+}
+
+/// Whether this could be a certificate or a key instead of a file's name. Its first line has dashes and spaces.
+pub(crate) fn may_be_pem(text: &str) -> bool {
+    text.contains('\n') || (text.contains("--") && text.contains(' '))
 }
 
 // === impl Mask ===
@@ -174,6 +208,9 @@ impl Mask {
                 _ if secret => self.hide(&value.span()),
                 DeValue::String(_) if URLS.contains(&&**key.get_ref()) => self.show_url(text, value.span()),
                 DeValue::Array(elements) => self.array(text, elements, unknown),
+                DeValue::String(name) if FILES.contains(&&**key.get_ref()) && may_be_pem(name) => {
+                    self.hide(&value.span());
+                }
                 _ => self.show(text, value.span()),
             }
         }

@@ -44,6 +44,7 @@ mod guards;
 mod health;
 mod overrides;
 mod sign;
+mod tls;
 mod warnings;
 
 pub use conditions::ConditionProblem;
@@ -52,7 +53,8 @@ pub use guards::GuardProblem;
 pub use health::HealthProblem;
 pub use overrides::OverrideProblem;
 pub use sign::SignProblem;
-pub use warnings::Warning;
+pub use tls::{Found, TlsProblem};
+pub use warnings::{Validity, Warning};
 
 /// One thing that is wrong with a file, or that its author should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +83,8 @@ pub enum Problem {
     Sign(SignProblem),
     /// How a backend's health is told.
     Health(HealthProblem),
+    /// Certificates and keys.
+    Tls(TlsProblem),
     /// What a backend may see, change and say.
     Guard(GuardProblem),
     /// An environment variable that shall override a key.
@@ -378,6 +382,7 @@ impl Problem {
             Self::Condition(problem) => problem.code(),
             Self::Sign(problem) => problem.code(),
             Self::Health(problem) => problem.code(),
+            Self::Tls(problem) => problem.code(),
             Self::Guard(problem) => problem.code(),
             Self::Override(problem) => problem.code(),
             Self::Warning(warning) => warning.code(),
@@ -407,6 +412,7 @@ impl Problem {
             ConditionProblem::CODES,
             SignProblem::CODES,
             HealthProblem::CODES,
+            TlsProblem::CODES,
             GuardProblem::CODES,
             OverrideProblem::CODES,
             Warning::CODES,

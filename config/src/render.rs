@@ -16,6 +16,7 @@ mod guards;
 mod health;
 mod overrides;
 mod sign;
+mod tls;
 
 /// A problem in words.
 pub(crate) struct Words {
@@ -86,6 +87,7 @@ pub(crate) fn words(problem: &Problem) -> Words {
         Problem::Condition(problem) => conditions::problem(problem),
         Problem::Sign(problem) => sign::problem(problem),
         Problem::Health(problem) => health::problem(problem),
+        Problem::Tls(problem) => tls::problem(problem),
         Problem::Guard(problem) => guards::problem(problem),
         Problem::Override(problem) => overrides::problem(problem),
         Problem::Warning(warning) => self::warning(warning),
@@ -134,6 +136,8 @@ fn key(problem: &KeyProblem) -> (String, String) {
             match *key {
                 "url" => "Say where it is: `url = \"http://127.0.0.1:8081/{hook}\"`.".into(),
                 "token" => "Say what the caller has to know: `token = { env = \"NAME\" }`.".into(),
+                "cert" => "Say which certificate callers see: `cert = \"cert.pem\"`.".into(),
+                "key" => "Say where the certificate's private key is: `key = \"key.pem\"`.".into(),
                 "at" => "Say where it looks: `at = \"/message/chat/id\"`.".into(),
                 "secret" => "Say what calls are signed with: `secret = { env = \"NAME\" }`.".into(),
                 _ => "Say who is asked: `chain = [\"name\"]`; or remove the table.".into(),
@@ -436,6 +440,7 @@ fn warning(warning: &Warning) -> (String, String) {
             ),
             "Write a longer one, such as `openssl rand -hex 32` prints.".into(),
         ),
+        Warning::Certificate { path, validity } => tls::validity(path, validity),
         Warning::NearlyOverride { meant } => (
             "this variable overrides nothing".into(),
             format!("Set `{meant}` if that is meant: `__` stands between a table and its key."),

@@ -9,12 +9,14 @@ mod guards;
 mod headers;
 mod health;
 mod listen;
+mod pem;
 mod quantity;
 mod replicas;
 mod secret;
 mod server;
 mod shape;
 mod sign;
+mod tls;
 mod url;
 mod warnings;
 
@@ -35,7 +37,7 @@ use crate::sources::Sources;
 
 /// What lies around the file while it is resolved.
 pub(crate) struct Surroundings<'a> {
-    /// Where environment variables and files come from.
+    /// Where environment variables, files and the time come from.
     pub(crate) sources: &'a dyn Sources,
     /// The folder at which relative paths begin.
     pub(crate) folder: &'a Path,
@@ -46,7 +48,7 @@ pub(crate) struct Surroundings<'a> {
 /// Makes a plan of a file, or notes why there is none.
 pub(crate) fn resolve(file: &File, around: &Surroundings<'_>, findings: &mut Findings) -> Option<Plan> {
     let listeners = listen::resolve(file, around.lost, findings);
-    let server = server::resolve(&file.server, &listeners, findings);
+    let server = server::resolve(&file.server, &listeners, around, findings);
     let backends = in_file_order(&file.backends);
     let names: Vec<&Placed<String>> = backends.iter().map(|(name, _)| *name).collect();
     let deadline = server::deadline(&file.server, findings);

@@ -1,12 +1,13 @@
-//! What lies outside the file: environment variables and other files. They come in through one trait, so that a
+//! What lies outside the file: environment variables, other files and the time. They come in through one trait, so that a
 //! configuration can be read whole without touching the process or the disk.
 
 use std::env::VarError;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::SystemTime;
 
-/// Where environment variables and files come from.
+/// Where environment variables, files and the time come from.
 pub trait Sources {
     /// An environment variable.
     ///
@@ -24,9 +25,12 @@ pub trait Sources {
     ///
     /// It can't be opened or read.
     fn file(&self, path: &Path, most: u64) -> io::Result<Vec<u8>>;
+
+    /// The time, of which certificates are judged.
+    fn now(&self) -> SystemTime;
 }
 
-/// The process's own environment, and its file system.
+/// The process's own environment, its file system and its clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Process;
 
@@ -44,5 +48,9 @@ impl Sources for Process {
         let mut bytes = Vec::new();
         fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
     }
 }

@@ -6,6 +6,7 @@ use std::env::VarError;
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use koigate_config::{Loaded, Process, Report, Sources};
 use koigate_core::plan::Plan;
@@ -183,5 +184,9 @@ impl Sources for Noted {
         let seen = Seen::new(most, &bytes);
         self.files.borrow_mut().insert(path.to_owned(), seen);
         bytes
+    }
+
+    fn now(&self) -> SystemTime {
+        Process.now()
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use koigate_core::guards::{Guards, Keys, Power, Sight};
-use koigate_core::plan::{Backend, OnFailure, StatusSet};
+use koigate_core::plan::{Backend, BackendTls, OnFailure, StatusSet};
 use koigate_core::pointer::Pointer;
 use koigate_core::texts;
 
@@ -83,7 +83,19 @@ fn care(backend: &Backend) -> Vec<String> {
         let (interval, path) = (duration(health.interval), path(&health.path));
         format!("checked every {interval} at {path}")
     });
-    [retries, breaker, health].into_iter().flatten().collect()
+    [retries, breaker, health, tls(&backend.tls)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn tls(tls: &BackendTls) -> Option<String> {
+    match (&tls.ca, &tls.identity) {
+        (None, None) => None,
+        (Some(_), None) => Some("trusted by its own ca alone".to_owned()),
+        (None, Some(_)) => Some("shown a certificate".to_owned()),
+        (Some(_), Some(_)) => Some("trusted by its own ca alone, and shown a certificate".to_owned()),
+    }
 }
 
 /// What is sent besides the document, and the limits that aren't the usual ones.

@@ -83,5 +83,23 @@ problems! {
             /// The variable that would.
             meant: String,
         },
+        /// A certificate that is shown to others, and that they may not accept, now or soon.
+        "KG113" Certificate {
+            /// Its file.
+            path: String,
+            /// Why not.
+            validity: Validity,
+        },
     }
+}
+
+/// Why a certificate isn't accepted, each with its date in UTC: `2027-01-31`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Validity {
+    /// Only from then on.
+    From(String),
+    /// Only until then, and that is over.
+    Expired(String),
+    /// Only until then, and that is soon.
+    Until(String),
 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 use koigate_core::condition::Condition;
 use koigate_core::guards::Guards;
 use koigate_core::hook::is_name;
-use koigate_core::plan::{Backend, BackendTls, Breaker, Header, Health, OnFailure, StatusSet};
+use koigate_core::plan::{
+    Backend, BackendTls, Breaker, Header, Health, OnFailure, Scheme, StatusSet, Target,
+};
 use koigate_core::texts;
 
 use super::listen::Listeners;
 use super::quantity::{self, PERMITS};
-use super::{Surroundings, conditions, guards, headers, health, replicas, sign, word};
+use super::{Surroundings, conditions, guards, headers, health, replicas, sign, tls, word};
 use crate::file::{self, Defaults, Status};
 use crate::place::Placed;
 use crate::problem::{KeyProblem, ValueProblem, quotable};
@@ -40,6 +42,7 @@ pub(super) struct Inherited {
     retries: u32,
     breaker: Option<Breaker>,
     health: Option<Health>,
+    tls: BackendTls,
     always_finish: bool,
     guards: Guards,
     when: Vec<Condition>,
@@ -67,6 +70,12 @@ pub(super) fn inherited(
         retries: retries(defaults.retries.as_ref(), 0, findings),
         breaker: health::breaker(defaults.breaker.as_ref(), None, findings),
         health: health::health(defaults.health.as_ref(), None, findings),
+        tls: tls::backend(
+            (&["defaults"], defaults.tls.as_ref()),
+            &BackendTls::default(),
+            around,
+            findings,
+        ),
         always_finish: defaults
             .always_finish
             .as_ref()
@@ -80,7 +89,7 @@ pub(super) fn inherited(
     }
 }
 
-/// A backend, or nothing where it has no usable URL. Whatever else is wrong is noted.
+/// A backend, or nothing where its URL is wrong. Whatever else is wrong is noted.
 pub(super) fn resolve(
     (name, own): (&Placed<String>, &file::Backend),
     inherited: &Inherited,
@@ -95,7 +104,9 @@ pub(super) fn resolve(
     let place = (name, own);
     let own_headers = headers::resolve(&own.headers, around, findings);
     let (replicas, own_headers) = replicas::resolve(place, own_headers, listeners, around, findings).unzip();
+    let tls = tls(place, replicas.as_deref(), inherited, around, findings);
     let backend = Backend {
+        tls,
         name: name.value.as_str().into(),
         timeout: quantity::duration(own.timeout.as_ref(), inherited.timeout, findings),
         connect_timeout: quantity::duration(
@@ -130,10 +141,29 @@ pub(super) fn resolve(
         retries: retries(own.retries.as_ref(), inherited.retries, findings),
         breaker: health::breaker(own.breaker.as_ref(), inherited.breaker, findings),
         health: health::health(own.health.as_ref(), inherited.health.as_ref(), findings),
-        tls: BackendTls::default(),
         replicas: replicas?,
     };
     Some(backend)
+}
+
+/// What it needs of TLS, which is nothing where none of its replicas speaks it.
+fn tls(
+    (name, own): (&Placed<String>, &file::Backend),
+    replicas: Option<&[Target]>,
+    inherited: &Inherited,
+    around: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> BackendTls {
+    let path = ["backends", name.value.as_str()];
+    let tls = tls::backend((&path, own.tls.as_ref()), &inherited.tls, around, findings);
+    let is_plain = |replicas: &[Target]| replicas.iter().all(|target| target.scheme == Scheme::Http);
+    if !replicas.is_some_and(is_plain) {
+        return tls;
+    }
+    if let Some(written) = &own.tls {
+        tls::note_unused(written, findings);
+    }
+    BackendTls::default()
 }
 
 /// How often a call is made again.

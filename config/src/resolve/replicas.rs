@@ -11,7 +11,7 @@ use crate::problem::{KeyProblem, UrlProblem, quotable};
 use crate::report::Findings;
 
 /// The replicas of a backend in the order of the file, and its own headers with the one that a user in the URLs
-/// becomes. Nothing where there is no usable URL.
+/// becomes. Nothing where one of the URLs is wrong and noted.
 pub(super) fn resolve(
     (name, own): (&Placed<String>, &file::Backend),
     mut headers: Vec<Header>,
@@ -31,6 +31,7 @@ pub(super) fn resolve(
         findings.note(&written.span, UrlProblem::NoReplica);
     }
     let mut replicas: Vec<Parts> = Vec::new();
+    let number = texts.len();
     for (text, span) in texts {
         let Some(parts) = replica((text, span), around, findings) else {
             continue;
@@ -52,8 +53,8 @@ pub(super) fn resolve(
         }
         headers.push(authorization);
     }
-    let targets = replicas.into_iter().map(|parts| parts.target).collect();
-    Some((targets, headers))
+    let targets: Vec<Target> = replicas.into_iter().map(|parts| parts.target).collect();
+    (targets.len() == number).then_some((targets, headers))
 }
 
 fn replica(

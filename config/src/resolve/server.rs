@@ -6,6 +6,7 @@ use koigate_core::plan::Server;
 
 use super::listen::Listeners;
 use super::quantity::{self, PERMITS, THREADS};
+use super::{Surroundings, tls};
 use crate::file;
 use crate::place::Placed;
 use crate::problem::ValueProblem;
@@ -21,6 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(super) fn resolve(
     server: &file::Server,
     listeners: &Listeners,
+    around: &Surroundings<'_>,
     findings: &mut Findings,
 ) -> Option<Server> {
     Some(Server {
@@ -35,7 +37,7 @@ pub(super) fn resolve(
         max_connections: MAX_CONNECTIONS,
         max_connections_per_address: MAX_CONNECTIONS,
         threads: quantity::number(server.threads.as_ref(), 0, THREADS, findings),
-        tls: None,
+        tls: tls::server(server.tls.as_ref(), around, findings),
         auth: None,
         allow: Vec::new(),
         path: match &server.path {

@@ -14,3 +14,4 @@ mod overrides;
 mod problems;
 mod rendering;
 mod support;
+mod tls;

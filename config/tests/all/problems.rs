@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::overrides;
 use crate::support::{Fixed, codes};
+use crate::{overrides, tls};
 use koigate_config::problem::{Problem, Severity};
 use koigate_config::{load, parse};
 
@@ -66,7 +66,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("nonsense = 1\n[server\nlisten = \"x\"\nfoo: 1", &["KG010 6:1", "KG004 7:8", "KG004 9:4"]),
     // Keys.
     ("servers.listen = \"x\"", &["KG010 6:1"]),
-    ("[server]\nlisten = \"127.0.0.1:2\"\ndrain = \"30s\"\ntls = { cert = \"x\" }", &["KG010 8:1", "KG010 9:1"]),
+    ("[server]\nlisten = \"127.0.0.1:2\"\ndrain = \"30s\"\nlame_duck = \"0s\"", &["KG010 8:1", "KG010 9:1"]),
     ("[defaults]\nurl = \"http://a/\"", &["KG010 7:1"]),
     ("retry = 1", &["KG010 6:1"]),
     ("[hooks.y]\nchain = [\"a\"]\nshadow = [\"a\"]", &["KG010 8:1"]),
@@ -387,7 +387,11 @@ fn no_problem_is_left_out() {
     let elsewhere = [
         "KG001", "KG002", "KG003", "KG005", "KG006", "KG007", "KG053", "KG101",
     ];
-    seen.extend(elsewhere.into_iter().chain(overrides::wrong()).map(str::to_owned));
+    let elsewhere = elsewhere
+        .into_iter()
+        .chain(overrides::wrong())
+        .chain(tls::wrong());
+    seen.extend(elsewhere.map(str::to_owned));
     let known: BTreeSet<String> = Problem::codes().map(str::to_owned).collect();
     assert_eq!(seen, known);
     assert_eq!(

@@ -148,6 +148,8 @@ headers = { A = "canary", B = "Bearer canary" }
 url = "http://canary:canary@127.0.0.1:1/{hook}?token=canary"
 failure_statuses = [404]
 token = "canary"
+tls = { ca = "ca.pem", cert = "-----BEGIN CERTIFICATE----- canary", key = "-----BEGIN PRIVATE KEY-----canary" }
+health = { path = "/?token=canary" }
 [backends.a.sign]
 secret = ["whsec_canary", { env = "TOKEN" }]
 [backends.a.headers]

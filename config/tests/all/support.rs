@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::env::VarError;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use koigate_config::{Finding, Report, Sources};
 
@@ -12,12 +13,19 @@ use koigate_config::{Finding, Report, Sources};
 pub(crate) struct Fixed {
     variables: BTreeMap<String, String>,
     files: BTreeMap<PathBuf, Vec<u8>>,
+    now: Duration,
 }
 
 impl Fixed {
     /// Sets a variable.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets the time, in days since 1970.
+    pub(crate) fn day(mut self, day: u64) -> Self {
+        self.now = Duration::from_secs(day * 24 * 60 * 60);
         self
     }
 
@@ -48,6 +56,10 @@ impl Sources for Fixed {
             .copied()
             .take(usize::try_from(most).unwrap_or(usize::MAX))
             .collect())
+    }
+
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + self.now
     }
 }
 
