@@ -6,6 +6,7 @@
 //! than that.
 
 mod backend;
+mod server;
 mod wrap;
 
 use std::fmt::{self, Write};
@@ -13,10 +14,8 @@ use std::time::Duration;
 
 use self::wrap::write_wrapped;
 use crate::Loaded;
-use crate::units::{duration, size};
-use koigate_core::plan::{
-    Chain, Images, Listen, OnConflict, Plan, RejectRule, Scheme, Stage, TableGuard, Target,
-};
+use crate::units::duration;
+use koigate_core::plan::{Chain, Images, OnConflict, Plan, RejectRule, Scheme, Stage, TableGuard, Target};
 
 /// URLs stand below each other, as long as the names are not longer than that.
 const NAMES: usize = 24;
@@ -48,19 +47,14 @@ pub fn describe(plan: &Plan) -> String {
 }
 
 fn write_plan(out: &mut String, plan: &Plan) -> fmt::Result {
-    let server = &plan.server;
-    let scheme = if server.tls.is_some() { "https" } else { "http" };
     let mut label = "server";
-    for listen in &server.listen {
-        match listen {
-            Listen::Tcp(address) => writeln!(out, "{label:<6}  {scheme}://{address}{}/", server.path)?,
-            Listen::Unix(_) if server.path.is_empty() => writeln!(out, "{label:<6}  {listen}")?,
-            Listen::Unix(_) => writeln!(out, "{label:<6}  {listen}, below {}/", server.path)?,
-        }
+    for place in server::places(&plan.server) {
+        writeln!(out, "{label:<6}  {place}")?;
         label = "";
     }
-    let (body, hooks) = (size(server.max_body), server.max_in_flight);
-    writeln!(out, "        bodies up to {body}, {hooks} hooks at once")?;
+    for detail in server::details(&plan.server) {
+        write_wrapped(out, 8, &detail)?;
+    }
     let who = match &plan.admin.auth {
         Some(_) => "whoever has a token",
         None => "callers on this machine",

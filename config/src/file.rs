@@ -58,11 +58,24 @@ pub(crate) struct Server {
     pub(crate) max_body: Option<Placed<SizeText>>,
     /// The most hooks at once; one more is answered 503 at once. 1 to 1000000. Default: 1024.
     pub(crate) max_in_flight: Option<Placed<i64>>,
+    /// What bodies and replies may hold in memory at once, of all hooks together: one hook more is answered 503, one
+    /// reply more is a failure. At least `max_body`, at most 1024GiB. Default: `"256MiB"`.
+    pub(crate) max_buffered: Option<Placed<SizeText>>,
+    /// The most connections of callers at once; one more is answered 503 and closed. 1 to 1000000. Default: 16384.
+    pub(crate) max_connections: Option<Placed<i64>>,
+    /// The most of them from one address, at most `max_connections`. Default: `max_connections`.
+    pub(crate) max_connections_per_address: Option<Placed<i64>>,
     /// How long a hook may take from its last byte to the answer, unless the hook says otherwise. 1ms to 1h.
     /// Default: `"10s"`.
     pub(crate) deadline: Option<Placed<DurationText>>,
     /// What callers speak: TLS, with this certificate. Those of a Unix socket speak plain HTTP. Default: plain HTTP.
     pub(crate) tls: Option<Placed<Table<ServerTls>>>,
+    /// Who may send hooks: who knows a token, as `?token=`, as the password of `http://bot:TOKEN@host/`, or as `Bearer`.
+    /// Default: everybody who reaches the address.
+    pub(crate) auth: Option<Placed<Table<Auth>>>,
+    /// The addresses that hooks may come from, single ones or networks: `["10.0.0.0/8", "::1"]`. Those of a Unix socket
+    /// have none and may come. Default: everywhere.
+    pub(crate) allow: Option<Placed<Vec<Placed<String>>>>,
     /// Worker threads, at most 1024; 0 is one per core. Default: 0.
     pub(crate) threads: Option<Placed<i64>>,
 }

@@ -13,7 +13,8 @@ use crate::place::{Span, line_start};
 
 /// Keys whose values can't be secrets, wherever they stand. On a broken line, where nobody knows what belongs to
 /// what, only their values are shown.
-const PLAIN: [&str; 31] = [
+const PLAIN: [&str; 35] = [
+    "allow",
     "always_finish",
     "chain",
     "connect_timeout",
@@ -32,6 +33,9 @@ const PLAIN: [&str; 31] = [
     "level",
     "listen",
     "max_body",
+    "max_buffered",
+    "max_connections",
+    "max_connections_per_address",
     "max_in_flight",
     "max_reply",
     "may",

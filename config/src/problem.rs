@@ -38,6 +38,7 @@ macro_rules! problems {
     };
 }
 
+mod allow;
 mod conditions;
 mod file;
 mod guards;
@@ -47,6 +48,7 @@ mod sign;
 mod tls;
 mod warnings;
 
+pub use allow::AllowProblem;
 pub use conditions::ConditionProblem;
 pub use file::{FileProblem, Slip};
 pub use guards::GuardProblem;
@@ -77,6 +79,8 @@ pub enum Problem {
     Chain(ChainProblem),
     /// Who may come in.
     Auth(AuthProblem),
+    /// Where hooks may come from.
+    Allow(AllowProblem),
     /// When a backend is asked.
     Condition(ConditionProblem),
     /// What a backend's calls are signed with.
@@ -195,6 +199,13 @@ problems! {
         "KG028" EmptyMessage,
         /// A message that nobody would ever read: the backend's failures don't reject.
         "KG029" UnusedMessage,
+        /// `server.max_buffered` is less than one hook may have.
+        "KG202" BodyUnbuffered {
+            /// `server.max_body`, in bytes.
+            max_body: usize,
+            /// `server.max_buffered`, in bytes.
+            max_buffered: usize,
+        },
     }
 }
 
@@ -379,6 +390,7 @@ impl Problem {
             Self::Secret(problem) => problem.code(),
             Self::Chain(problem) => problem.code(),
             Self::Auth(problem) => problem.code(),
+            Self::Allow(problem) => problem.code(),
             Self::Condition(problem) => problem.code(),
             Self::Sign(problem) => problem.code(),
             Self::Health(problem) => problem.code(),
@@ -409,6 +421,7 @@ impl Problem {
             SecretProblem::CODES,
             ChainProblem::CODES,
             AuthProblem::CODES,
+            AllowProblem::CODES,
             ConditionProblem::CODES,
             SignProblem::CODES,
             HealthProblem::CODES,

@@ -5,18 +5,21 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::problem::{
     AuthProblem, ChainProblem, HeaderProblem, KeyProblem, ListenProblem, Problem, SecretProblem, Severity,
-    UrlProblem, ValueProblem, Warning,
+    UrlProblem, ValueProblem,
 };
 use crate::report::{Color, Finding, Origin, Report};
 use crate::units::{duration, size};
 
+mod allow;
 mod conditions;
 mod file;
 mod guards;
 mod health;
 mod overrides;
+mod server;
 mod sign;
 mod tls;
+mod warnings;
 
 /// A problem in words.
 pub(crate) struct Words {
@@ -84,13 +87,14 @@ pub(crate) fn words(problem: &Problem) -> Words {
         Problem::Secret(problem) => secret(problem),
         Problem::Chain(problem) => chain(problem),
         Problem::Auth(problem) => auth(problem),
+        Problem::Allow(problem) => allow::problem(problem),
         Problem::Condition(problem) => conditions::problem(problem),
         Problem::Sign(problem) => sign::problem(problem),
         Problem::Health(problem) => health::problem(problem),
         Problem::Tls(problem) => tls::problem(problem),
         Problem::Guard(problem) => guards::problem(problem),
         Problem::Override(problem) => overrides::problem(problem),
-        Problem::Warning(warning) => self::warning(warning),
+        Problem::Warning(warning) => warnings::warning(warning),
     };
     Words { message, remedy }
 }
@@ -194,6 +198,10 @@ fn value(problem: &ValueProblem) -> (String, String) {
             "this message is empty".into(),
             "Write what the user shall read, or remove it.".into(),
         ),
+        ValueProblem::BodyUnbuffered {
+            max_body,
+            max_buffered,
+        } => server::body_unbuffered(*max_body, *max_buffered),
         ValueProblem::UnusedMessage => (
             "nobody reads this message: a failure of this backend goes on".into(),
             "Add `on_failure = \"reject\"`, or remove the message.".into(),
@@ -382,68 +390,6 @@ fn auth(problem: &AuthProblem) -> (String, String) {
         AuthProblem::AdminExposed { listen } => (
             format!("other machines reach {listen}, and nobody is asked who they are"),
             "Add `auth = { token = { env = \"NAME\" } }` below it, or listen on 127.0.0.1.".into(),
-        ),
-    }
-}
-
-fn warning(warning: &Warning) -> (String, String) {
-    match warning {
-        Warning::UnusedBackend { name } => (
-            format!("no chain asks `{name}`"),
-            "Name it in a chain, or remove it.".into(),
-        ),
-        Warning::NoHooks => (
-            "no hook has a chain, so every hook is answered 204".into(),
-            "Add `[hooks.onMessage]` with a chain.".into(),
-        ),
-        Warning::NearlyKnownHook { name, nearest } => (
-            format!("the bot has no hook `{name}`, but `{nearest}`"),
-            format!("Write `[hooks.{nearest}]`, unless the name is meant."),
-        ),
-        Warning::FailsOpen { backend, hooks } => (
-            format!("if `{backend}` fails, {} goes on without it", list(hooks, "`")),
-            "Add `on_failure = \"reject\"` if it guards something, or `on_failure = \"continue\"` if not."
-                .into(),
-        ),
-        Warning::PastDeadline { hook, sum, deadline } => (
-            format!(
-                "the timeouts of `{hook}` add up to {}, past its deadline of {}",
-                duration(*sum),
-                duration(*deadline)
-            ),
-            "Shorten the timeouts, ask backends at the same time, or set a later deadline.".into(),
-        ),
-        Warning::PlainHttp { backend, host } => (
-            format!(
-                "`{backend}` is sent the bot's whole configuration, tokens included, over plain HTTP to {host}"
-            ),
-            "Use https, or hide it: `hide = [\"/config\"]`; unless nobody else can read on that network."
-                .into(),
-        ),
-        Warning::ImpossiblePlace { hook, place, nearest } => {
-            conditions::impossible_place(hook, place, nearest.as_deref())
-        }
-        Warning::ElementNamed { segment } => guards::element_named(segment),
-        Warning::AnswersApart { hook, first, second } => {
-            guards::answers_apart(hook, (&first.0, first.1), (&second.0, second.1))
-        }
-        Warning::LongConnect { timeout } => (
-            format!(
-                "connecting can't take longer than the whole exchange, {}",
-                duration(*timeout)
-            ),
-            "Shorten it, or set a longer `timeout`.".into(),
-        ),
-        Warning::ShortToken { least } => (
-            format!(
-                "a token of fewer than {least} characters can be guessed by whoever reaches this address"
-            ),
-            "Write a longer one, such as `openssl rand -hex 32` prints.".into(),
-        ),
-        Warning::Certificate { path, validity } => tls::validity(path, validity),
-        Warning::NearlyOverride { meant } => (
-            "this variable overrides nothing".into(),
-            format!("Set `{meant}` if that is meant: `__` stands between a table and its key."),
         ),
     }
 }

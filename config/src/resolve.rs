@@ -2,6 +2,8 @@
 //! that is wrong is noted and left out, and no plan is made.
 
 mod admin;
+mod allow;
+mod auth;
 mod backend;
 mod chain;
 mod conditions;
@@ -21,6 +23,7 @@ mod url;
 mod warnings;
 
 pub(crate) use backend::{CONNECT_TIMEOUT, MAX_IN_FLIGHT, MAX_REPLY};
+pub(crate) use server::{MAX_BUFFERED, MAX_CONNECTIONS};
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! What is not wrong, but seldom meant.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Problem;
@@ -89,6 +90,27 @@ problems! {
             path: String,
             /// Why not.
             validity: Validity,
+        },
+        /// Hooks are taken from whoever reaches an address that is not this machine's alone.
+        "KG114" OpenToAll {
+            /// The address.
+            listen: SocketAddr,
+        },
+        /// A token travels unencrypted to an address that other machines reach.
+        "KG115" TokenInClear {
+            /// The address.
+            listen: SocketAddr,
+        },
+        /// A reply may be larger than what is held in memory beside a hook.
+        "KG116" ReplyUnbuffered {
+            /// The backend.
+            backend: String,
+            /// Its `max_reply`, in bytes.
+            max_reply: usize,
+            /// `server.max_body`, in bytes.
+            max_body: usize,
+            /// `server.max_buffered`, in bytes.
+            max_buffered: usize,
         },
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use koigate_core::plan::Listen;
 
+use super::auth::Reach;
 use crate::file::{self, Addresses, File};
 use crate::place::{Placed, Span};
 use crate::problem::ListenProblem;
@@ -153,6 +154,19 @@ impl<A> Listener<A> {
 // === impl Listeners ===
 
 impl Listeners {
+    /// From where hooks can come.
+    pub(super) fn reach(&self) -> Reach {
+        let is_open = |listener: &Listener<Listen>| match listener.address {
+            Listen::Tcp(address) => reach(address) == Reach::OtherMachines,
+            Listen::Unix(_) => false,
+        };
+        if self.server.iter().any(is_open) {
+            Reach::OtherMachines
+        } else {
+            Reach::ThisMachine
+        }
+    }
+
     /// The listener that a connection to this address reaches, if one does.
     pub(super) fn reached_by(&self, ip: IpAddr, port: u16) -> Option<SocketAddr> {
         let server = self.server.iter().filter_map(|listener| match listener.address {
@@ -185,6 +199,15 @@ impl Listeners {
                 findings.note(span, ListenProblem::Taken { by: by.clone() });
             }
         }
+    }
+}
+
+/// From where an address can be reached.
+pub(super) fn reach(address: SocketAddr) -> Reach {
+    if address.ip().to_canonical().is_loopback() {
+        Reach::ThisMachine
+    } else {
+        Reach::OtherMachines
     }
 }
 

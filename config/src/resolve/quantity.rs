@@ -61,6 +61,16 @@ pub(super) fn duration_within(
 
 /// The size that is written, or the default where none is, or where it is wrong and noted.
 pub(super) fn size(written: Option<&Placed<SizeText>>, default: usize, findings: &mut Findings) -> usize {
+    size_within(SIZES, written, default, findings)
+}
+
+/// The same with other bounds.
+pub(super) fn size_within(
+    bounds: RangeInclusive<usize>,
+    written: Option<&Placed<SizeText>>,
+    default: usize,
+    findings: &mut Findings,
+) -> usize {
     let Some(Placed {
         value: SizeText(text),
         span,
@@ -69,9 +79,9 @@ pub(super) fn size(written: Option<&Placed<SizeText>>, default: usize, findings:
         return default;
     };
     match units::parse_size(text) {
-        Some(bytes) if SIZES.contains(&bytes) => return bytes,
+        Some(bytes) if bounds.contains(&bytes) => return bytes,
         Some(_) => {
-            let (least, most) = SIZES.into_inner();
+            let (least, most) = bounds.into_inner();
             findings.note(span, ValueProblem::SizeBounds { least, most });
         }
         None => {

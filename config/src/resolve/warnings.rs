@@ -1,5 +1,7 @@
 //! What is not wrong, but seldom meant. It is looked for only in a plan that stands.
 
+mod server;
+
 use koigate_core::guards::{Power, Sight};
 use koigate_core::hook::KNOWN;
 use koigate_core::plan::{Backend, BackendId, Chain, OnFailure, Plan, Scheme, Target};
@@ -23,6 +25,7 @@ pub(super) fn note(file: &File, plan: &Plan, findings: &mut Findings) {
     if plan.chains.is_empty() {
         findings.note(&(0..0), Warning::NoHooks);
     }
+    server::note(&file.server, &plan.server, findings);
     for (name, _) in in_file_order(&file.hooks) {
         note_name(name, findings);
         if let Some(chain) = plan.chains.get(name.value.as_str()) {
@@ -36,6 +39,11 @@ pub(super) fn note(file: &File, plan: &Plan, findings: &mut Findings) {
         };
         let hooks = hooks_of(plan, BackendId(index));
         note_backend(backend, &hooks, &name.span, findings);
+        let max_reply = written
+            .max_reply
+            .as_ref()
+            .map_or(&name.span, |written| &written.span);
+        server::note_reply(backend, &plan.server, max_reply, findings);
         // Who has written it down has thought about it.
         if written.on_failure.is_none() {
             note_open_guard(backend, &hooks, &name.span, findings);

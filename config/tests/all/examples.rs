@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use koigate_config::{Process, describe, load};
+use crate::support::Fixed;
+use crate::tls;
+use koigate_config::{Loaded, describe, load};
 
 fn folder(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -17,12 +19,26 @@ fn examples() -> Vec<PathBuf> {
     paths
 }
 
+/// What a machine has that runs one of them: the file itself, and the secrets that it names.
+fn loaded(path: &Path) -> Loaded {
+    let (cert, key, day) = tls::identity();
+    let live = "/etc/letsencrypt/live/gateway.example";
+    let sources = Fixed::default()
+        .day(day)
+        .variable("KOIGATE_TOKEN", "0123456789abcdef0123456789abcdef")
+        .variable("BLACKLIST_TOKEN", "Bearer x")
+        .file(&format!("{live}/fullchain.pem"), cert)
+        .file(&format!("{live}/privkey.pem"), key)
+        .file(path.to_str().unwrap(), fs::read(path).unwrap());
+    load(path, &sources).unwrap_or_else(|report| panic!("{report}"))
+}
+
 #[test]
 fn each_is_without_a_flaw() {
     let examples = examples();
-    assert!(examples.len() >= 5, "{examples:?}");
+    assert!(examples.len() >= 6, "{examples:?}");
     for path in examples {
-        let loaded = load(&path, &Process).unwrap_or_else(|report| panic!("{report}"));
+        let loaded = loaded(&path);
         assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
         for backend in &loaded.plan.backends {
             // A crash is a refusal by the protocol's letter, which nobody who copies an example means.
@@ -54,7 +70,7 @@ fn each_says_in_both_languages_what_it_is_for() {
 #[test]
 fn each_does_what_is_written_down() {
     for path in examples() {
-        let plan = load(&path, &Process).unwrap().plan;
+        let plan = loaded(&path).plan;
         let name = path.file_stem().unwrap().to_str().unwrap();
         let written = folder("tests/all/examples").join(format!("{name}.txt"));
         let described = describe(&plan);

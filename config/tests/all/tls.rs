@@ -35,6 +35,11 @@ static MADE: LazyLock<Made> = LazyLock::new(|| {
     }
 });
 
+/// A certificate and its key, for who reads a configuration that names some; and a day when it is valid.
+pub(crate) fn identity() -> (&'static str, &'static str, u64) {
+    (&MADE.cert, &MADE.key, DAY)
+}
+
 /// A folder of right files and wrong ones.
 fn sources() -> Fixed {
     let Made {
@@ -227,6 +232,63 @@ fn wherever_it_is_written() {
         ),
     ] {
         assert_eq!(codes(&read(&text, &sources()).unwrap_err()), expected, "{text}");
+    }
+}
+
+/// With TLS a token isn't read by others, and who needs a certificate is known.
+#[test]
+fn an_address_that_other_machines_reach() {
+    const HERE: &str = "\n[hooks.x]\nchain = [\"a\"]\n[backends.a]\nurl = \"http://127.0.0.1/\"";
+    for (server, expected) in [
+        (
+            "tls = { cert = \"cert.pem\", key = \"key.pem\" }",
+            vec!["KG114 2:10"],
+        ),
+        (
+            "tls = { cert = \"cert.pem\", key = \"key.pem\" }\nauth = { token = \"0123456789abcdef\" }",
+            vec![],
+        ),
+        (
+            "tls = { cert = \"cert.pem\", key = \"key.pem\", client_ca = \"other.pem\" }",
+            vec![],
+        ),
+    ] {
+        let text = format!("[server]\nlisten = \"0.0.0.0:1\"\n{server}{HERE}");
+        assert_eq!(
+            codes(&read(&text, &sources()).unwrap().warnings),
+            expected,
+            "{server}"
+        );
+    }
+}
+
+#[test]
+fn callers_in_words() {
+    const TLS: &str = "tls = { cert = \"cert.pem\", key = \"key.pem\", client_ca = \"other.pem\" }";
+    const AUTH: &str = "auth = { token = \"canary\" }";
+    const ALLOW: &str = "allow = [\"10.0.0.0/8\", \"::1\"]";
+    for (server, expected) in [
+        ([AUTH, "", ""], Some("for whoever has a token")),
+        (
+            [AUTH, ALLOW, ""],
+            Some("for whoever has a token from 10.0.0.0/8, ::1"),
+        ),
+        ([AUTH, "", TLS], Some("for whoever has a token and a certificate")),
+        (
+            ["", ALLOW, TLS],
+            Some("for whoever has a certificate from 10.0.0.0/8, ::1"),
+        ),
+        (["", ALLOW, ""], Some("for callers from 10.0.0.0/8, ::1")),
+        ([""; 3], None),
+    ] {
+        let text = format!("[server]\n{}\n", server.join("\n"));
+        let described = describe(&read(&text, &sources()).unwrap().plan);
+        let line = described.lines().nth(1).unwrap().trim();
+        assert_eq!(
+            line,
+            expected.unwrap_or("bodies up to 32MiB, 1024 hooks at once"),
+            "{described}"
+        );
     }
 }
 
