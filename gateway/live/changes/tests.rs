@@ -52,6 +52,16 @@ fn each_part_is_named_with_its_keys() {
     );
     check("[backends.b]", "[backends.b]\nshow = []", &["backend b: show"]);
     check(
+        "[backends.b]",
+        "[backends.b]\nretries = 1\nbreaker = true\nhealth = { path = '/healthz' }",
+        &["backend b: retries, breaker, health"],
+    );
+    check(
+        "\"http://127.0.0.1:2/\"",
+        "['http://127.0.0.1:2/', 'http://127.0.0.1:3/']",
+        &["backend b: url"],
+    );
+    check(
         "[hooks.onMessage]",
         "[hooks.rank]\nchain = ['b']\n[hooks.onMessage]",
         &["hook rank: added"],
@@ -65,6 +75,11 @@ fn each_part_is_named_with_its_keys() {
         "[backends.a]",
         "[log]\nlevel = 'warn'\n[server]\npath = '/x'\nmax_body = '1MiB'\nmax_in_flight = 2\n[backends.a]",
         &["server: path, max_body, max_in_flight", "log: level"],
+    );
+    check(
+        "[backends.a]",
+        "[server]\nmax_buffered = '64MiB'\nmax_connections = 5\nauth = { token = 't' }\nallow = ['::1']\n[backends.a]",
+        &["server: max_buffered, max_connections, max_connections_per_address, auth, allow"],
     );
 }
 
