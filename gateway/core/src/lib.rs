@@ -25,6 +25,7 @@ pub mod condition;
 mod disposition;
 pub mod failure;
 pub mod guards;
+pub mod health;
 pub mod hook;
 pub mod json;
 pub mod judge;
