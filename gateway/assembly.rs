@@ -97,6 +97,7 @@ impl Gateway {
             tracing::info!(%address, side = "admin", "listening");
         }
         self.reloader.turns(level);
+        self.reloader.begin_checks();
         // They end with the set, and with it with the gateway.
         let mut beside = JoinSet::new();
         beside.spawn(watch(self.reloader.clone()));

@@ -31,17 +31,28 @@ pub const LINGER: Duration = Duration::from_millis(250);
 
 /// Whoever can put one question to one backend.
 pub trait Caller: Send + Sync + 'static {
-    /// Asks. Dropping the future ends the call; it ends by itself within the backend's `timeout`.
-    ///
-    /// # Errors
-    ///
-    /// No usable reply, and who is at fault.
+    /// Who wants to know what a reply is judged to be.
+    type Watch: Watch;
+
+    /// Asks: what it brought, or no usable reply and who is at fault. Dropping the future ends the call; it ends by
+    /// itself within the backend's `timeout`. Once the call is lost nothing new is begun for it.
     fn call(
-        self: Arc<Self>,
+        &self,
         backend: BackendId,
         body: Bytes,
-    ) -> impl Future<Output = Result<Reply, Failure>> + Send + 'static;
+        lost: &Lost,
+    ) -> impl Future<Output = (Result<Reply, Failure>, Self::Watch)> + Send;
 }
+
+/// Who wants to know what a reply is judged to be. Dropped instead, nobody has judged it.
+pub trait Watch: Send {
+    /// It is judged to be this.
+    fn judged(self, judgement: &Judgement);
+}
+
+/// Whether anybody still reads what the calls of a stage bring.
+#[derive(Debug, Clone, Default)]
+pub struct Lost(Arc<AtomicBool>);
 
 /// A call that has ended while it had a say.
 #[derive(Debug)]
@@ -63,7 +74,7 @@ pub struct Calls<F: Future<Output = Option<Ended>> + Send + 'static> {
     /// Armed only where a call's own timeout would let it run past it.
     deadline: Option<Pin<Box<Sleep>>>,
     /// Set when nobody reads any more, so that no reply is judged for nobody.
-    lost: Arc<AtomicBool>,
+    lost: Lost,
 }
 
 /// Starts every call of a stage at the same time, before the deadline, which cuts them.
@@ -72,12 +83,11 @@ pub fn start<C: Caller>(
     requests: Requests,
     deadline: Instant,
 ) -> Calls<impl Future<Output = Option<Ended>> + Send + 'static + use<C>> {
-    let lost = Arc::new(AtomicBool::new(false));
     let mut calls = Calls {
         brief: FuturesUnordered::new(),
         patient: FuturesUnordered::new(),
         deadline: None,
-        lost,
+        lost: Lost::default(),
     };
     let now = Instant::now();
     for request in requests.asked {
@@ -96,19 +106,48 @@ pub fn start<C: Caller>(
 }
 
 /// One call, from question to judgement; `None` where nobody reads that any more.
-async fn one<C: Caller>(caller: Arc<C>, request: Request, lost: Arc<AtomicBool>) -> Option<Ended> {
+async fn one<C: Caller>(caller: Arc<C>, request: Request, lost: Lost) -> Option<Ended> {
     let started = Instant::now();
-    let brought = caller.call(request.id, request.view.bytes().clone()).await;
-    if lost.load(Ordering::Relaxed) {
+    let body = request.view.bytes().clone();
+    let (brought, watch) = caller.call(request.id, body, &lost).await;
+    if lost.is_so() {
         return None;
     }
     let (slot, weight) = (request.slot, weight(&request, &brought));
     let judgement = offload(weight, move || judge(&request, brought)).await;
+    watch.judged(&judgement);
     Some(Ended {
         slot,
         judgement,
         took: started.elapsed(),
     })
+}
+
+// === impl Lost ===
+
+impl Lost {
+    /// Whether nobody reads any more.
+    pub fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+// === impl Watch ===
+
+impl Watch for () {
+    fn judged(self, _judgement: &Judgement) {}
+}
+
+impl<W: Watch> Watch for Option<W> {
+    fn judged(self, judgement: &Judgement) {
+        if let Some(watch) = self {
+            watch.judged(judgement);
+        }
+    }
 }
 
 // === impl Calls ===
@@ -141,7 +180,7 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Drop for Calls<F> {
         if self.brief.is_empty() && self.patient.is_empty() {
             return;
         }
-        self.lost.store(true, Ordering::Relaxed);
+        self.lost.set();
         let (brief, patient) = (mem::take(&mut self.brief), mem::take(&mut self.patient));
         // Without a runtime the process is ending, and so are the calls.
         if let Ok(runtime) = Handle::try_current() {

@@ -76,6 +76,12 @@ metrics! {
     call_duration: HistogramVec = "koigate_backend_call_duration_seconds" ["hook", "backend"];
     /// Calls to a backend running now.
     backend_in_flight: IntGaugeVec = "koigate_backend_in_flight" ["backend"];
+    /// Whether a backend's active checks pass, for at least one replica; 1 where nothing checks.
+    backend_up: IntGaugeVec = "koigate_backend_up" ["backend"];
+    /// Whether a backend's breaker keeps calls from it now.
+    backend_breaker_open: IntGaugeVec = "koigate_backend_breaker_open" ["backend"];
+    /// Calls to a backend that were made again, each time.
+    retries: IntCounterVec = "koigate_backend_retries_total" ["hook", "backend"];
     /// Failures that a policy let pass: the hook went on without that backend.
     fail_open: IntCounterVec = "koigate_fail_open_total" ["hook", "backend"];
     /// Connections opened to a backend.
@@ -131,6 +137,7 @@ struct CallMeters {
     verdicts: [IntCounter; CallVerdict::ALL.len()],
     failures: [IntCounter; FailureKind::ALL.len()],
     duration: Histogram,
+    retries: IntCounter,
     fail_open: IntCounter,
     edits: IntCounter,
     edits_denied: IntCounter,
@@ -233,7 +240,13 @@ impl Metrics {
     // A series that was never there is no error below.
 
     fn forget_backend(&self, backend: &str) {
-        let _ = self.backend_in_flight.remove_label_values(&[backend]);
+        for gauge in [
+            &self.backend_in_flight,
+            &self.backend_up,
+            &self.backend_breaker_open,
+        ] {
+            let _ = gauge.remove_label_values(&[backend]);
+        }
         for counter in [&self.connections_opened, &self.connections_reused] {
             let _ = counter.remove_label_values(&[backend]);
         }
@@ -247,6 +260,7 @@ impl Metrics {
             let _ = self.failures.remove_label_values(&[hook, backend, kind.as_str()]);
         }
         let by_call = [
+            &self.retries,
             &self.fail_open,
             &self.edits,
             &self.edits_denied,
@@ -288,6 +302,7 @@ impl Metrics {
             failures: FailureKind::ALL
                 .map(|kind| self.failures.with_label_values(&[hook, backend, kind.as_str()])),
             duration: self.call_duration.with_label_values(&labels),
+            retries: self.retries.with_label_values(&labels),
             fail_open: self.fail_open.with_label_values(&labels),
             edits: self.edits.with_label_values(&labels),
             edits_denied: self.edits_denied.with_label_values(&labels),
@@ -338,6 +353,13 @@ impl HookMeters {
             if let Some(failure) = &call.failure {
                 pick(&meters.failures, &FailureKind::ALL, failure.kind);
             }
+        }
+    }
+
+    /// Counts that a call to this backend is made again.
+    pub fn count_retry(&self, backend: BackendId) {
+        if let Some(meters) = self.backends.get(&backend) {
+            meters.retries.inc();
         }
     }
 

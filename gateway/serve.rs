@@ -207,12 +207,13 @@ impl Served {
             base,
         };
         let tally = Tally::new(self.running.plan.clone(), chain.clone(), hook).with_detail(self.detail());
+        let deadline = self.arrived + chain.deadline;
         let caller = Arc::new(HookCaller::new(
             self.running.clone(),
             self.hook.clone(),
             self.ids.clone(),
+            deadline,
         ));
-        let deadline = self.arrived + chain.deadline;
         let dispatched = dispatch(&caller, tally, deadline, form);
         match AssertUnwindSafe(dispatched).catch_unwind().await {
             Ok((outcome, answer)) => self.close(outcome, answer, document),

@@ -13,6 +13,7 @@ mod support;
 
 mod admin;
 mod answers;
+mod backends;
 mod chains;
 mod commands;
 mod conditions;

@@ -9,7 +9,7 @@ use crate::support::reply::{json_body, no_content, png, reject, status, text};
 use crate::support::script::script;
 
 /// The kinds of failure that a call can end with here.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "connect",
     "timeout",
     "reset",
@@ -17,6 +17,7 @@ const KINDS: [&str; 8] = [
     "too_large",
     "bad_json",
     "status",
+    "breaker_open",
     "overloaded",
 ];
 
@@ -104,6 +105,7 @@ fn series_of(hook: &str, backends: &[&str]) -> Vec<String> {
         }
         for name in [
             "fail_open_total",
+            "backend_retries_total",
             "edits_total",
             "backend_call_duration_seconds_count",
         ] {
@@ -119,6 +121,7 @@ fn series_of_all(backends: &[&str]) -> Vec<String> {
     for backend in backends {
         for name in [
             "backend_in_flight",
+            "backend_breaker_open",
             "connections_opened_total",
             "connections_reused_total",
         ] {

@@ -93,6 +93,9 @@ impl AdminDoor {
     }
 
     fn metrics(&self) -> Response {
+        for live in self.reloader.running().backends() {
+            live.show();
+        }
         let mut body = Vec::new();
         let encoder = TextEncoder::new();
         if let Err(error) = encoder.encode(&self.metrics.registry.gather(), &mut body) {

@@ -142,8 +142,9 @@ async fn ask(configuration: Configuration, name: HookName, document: Bytes) -> R
     let base = Arc::new(Base::new(document.clone()));
     let tally = Tally::new(running.plan.clone(), chain.clone(), Hook { name, base });
     let plan = running.plan.clone();
-    let caller = Arc::new(Witness::new(HookCaller::new(running, hook, ids.clone())));
     let deadline = begun + chain.deadline;
+    let asks = HookCaller::new(running, hook, ids.clone(), deadline);
+    let caller = Arc::new(Witness::new(asks));
     let detailed = tally.with_detail(Detail::Listed);
     let (outcome, answer) = dispatch(&caller, detailed, deadline, Form::Single).await;
     let finished = Finished {

@@ -20,7 +20,7 @@ use proptest::prelude::*;
 use tokio::time::sleep;
 
 use super::*;
-use crate::calls::LINGER;
+use crate::calls::{LINGER, Lost};
 
 /// What a scripted backend does: after so long, this.
 #[derive(Clone, Debug)]
@@ -48,13 +48,13 @@ struct Scripted {
 }
 
 /// Notes a call as cut unless it is told that it went through.
-struct Noted {
-    scripted: Arc<Scripted>,
+struct Noted<'a> {
+    scripted: &'a Scripted,
     backend: usize,
     went: Went,
 }
 
-impl Drop for Noted {
+impl Drop for Noted<'_> {
     fn drop(&mut self) {
         let entry = (self.backend, self.went, self.scripted.began.elapsed());
         self.scripted.log.lock().unwrap().push(entry);
@@ -62,7 +62,15 @@ impl Drop for Noted {
 }
 
 impl Caller for Scripted {
-    async fn call(self: Arc<Self>, id: BackendId, body: Bytes) -> Result<Reply, Failure> {
+    type Watch = ();
+
+    async fn call(&self, id: BackendId, body: Bytes, _lost: &Lost) -> (Result<Reply, Failure>, ()) {
+        (self.brings(id, body).await, ())
+    }
+}
+
+impl Scripted {
+    async fn brings(&self, id: BackendId, body: Bytes) -> Result<Reply, Failure> {
         let script = self.scripts[id.0].clone();
         self.sent.lock().unwrap().push((id.0, body));
         let mut noted = Noted {

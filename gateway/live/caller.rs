@@ -9,36 +9,88 @@ use koigate_core::plan::BackendId;
 use koigate_core::reply::Reply;
 use tokio::time::Instant;
 
-use super::{LiveHook, Running};
-use crate::calls::Caller;
+use super::backend::Place;
+use super::breaker::Admitted;
+use super::tries::Tries;
+use super::{LiveBackend, LiveHook, Running};
+use crate::calls::{Caller, Lost};
 use crate::ids::Ids;
 use crate::offload::offload;
-use crate::outbound::{Request, Signature, Signer};
+use crate::outbound::{Request, Signature, Signer, Template};
 
 /// Puts the questions of one hook to the backends of the plan that it runs on.
 pub struct HookCaller {
     running: Arc<Running>,
     hook: Arc<LiveHook>,
     ids: Ids,
+    deadline: Instant,
 }
 
+/// One backend that is about to be asked.
+struct Callee<'a> {
+    live: &'a Arc<LiveBackend>,
+    /// How requests to its first replica begin; there is always one.
+    template: &'a Template,
+    /// The same for each.
+    templates: &'a [Template],
+    admitted: Option<Box<Admitted>>,
+    _place: Place,
+}
+
+// === impl HookCaller ===
+
 impl HookCaller {
-    /// For a hook of this kind with these ids.
-    pub fn new(running: Arc<Running>, hook: Arc<LiveHook>, ids: Ids) -> Self {
-        Self { running, hook, ids }
+    /// For a hook of this kind with these ids that is answered by then.
+    pub fn new(running: Arc<Running>, hook: Arc<LiveHook>, ids: Ids, deadline: Instant) -> Self {
+        Self {
+            running,
+            hook,
+            ids,
+            deadline,
+        }
+    }
+
+    /// Passes the breaker and takes a place.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::BreakerOpen`] or [`FailureKind::Overloaded`], at once.
+    fn enter(&self, id: BackendId) -> Result<Callee<'_>, Failure> {
+        let templates = self.hook.templates.get(&id);
+        let template = templates.and_then(|templates| templates.first());
+        let (Some(live), Some(templates), Some(template)) = (self.running.backend(id), templates, template)
+        else {
+            // A chain names only backends of its own plan, and each has a replica.
+            return Err(Failure::new(FailureKind::Connect, "no such backend"));
+        };
+        Ok(Callee {
+            live,
+            template,
+            templates,
+            admitted: live.admit(|| self.cut(live))?,
+            _place: live.enter()?,
+        })
+    }
+
+    /// When dropping a call that begins now means that its backend has failed: at the hook's deadline, if the call
+    /// has had at least half of the time that it can ever have. One that began late because others were slow says
+    /// nothing of its own backend.
+    fn cut(&self, live: &LiveBackend) -> Option<Instant> {
+        let most = self.hook.chain.as_ref()?.deadline.min(live.backend.timeout);
+        (Instant::now() + most / 2 <= self.deadline).then_some(self.deadline)
     }
 }
 
 impl Caller for HookCaller {
-    async fn call(self: Arc<Self>, id: BackendId, body: Bytes) -> Result<Reply, Failure> {
-        let (Some(live), Some(templates)) = (self.running.backend(id), self.hook.templates.get(&id)) else {
-            // A chain names only backends of its own plan.
-            return Err(Failure::new(FailureKind::Connect, "no such backend"));
+    // Boxed, since few backends have a breaker and the calls of all would carry it.
+    type Watch = Option<Box<Admitted>>;
+
+    async fn call(&self, id: BackendId, body: Bytes, lost: &Lost) -> (Result<Reply, Failure>, Self::Watch) {
+        let callee = match self.enter(id) {
+            Ok(callee) => callee,
+            Err(failure) => return (Err(failure), None),
         };
-        let (Some(upstream), Some(template)) = (live.upstreams.first(), templates.first()) else {
-            return Err(Failure::new(FailureKind::Connect, "no such backend"));
-        };
-        let _place = live.enter()?;
+        let live = callee.live;
         let deadline = Instant::now() + live.backend.timeout;
         let signature = match &live.signer {
             None => None,
@@ -48,14 +100,31 @@ impl Caller for HookCaller {
             }
         };
         let request = Request {
-            template,
+            template: callee.template,
             request_id: &self.ids.request,
             idempotency_key: &self.ids.request,
             traceparent: &self.ids.traceparent(),
             signature,
             body,
         };
-        upstream.exchange(&request, deadline).await
+        let brought = if let Some(way) = live.only_way() {
+            way.exchange(&request, deadline).await
+        } else {
+            let tries = || Tries {
+                live,
+                templates: callee.templates,
+                lost,
+                deadline,
+                until: deadline.min(self.deadline),
+                cut: self.cut(live),
+                meters: (&self.hook.meters, id),
+            };
+            // Boxed, since most backends are one process that is asked once.
+            Box::pin(tries().run(&request)).await
+        };
+        let hears = |admitted: Box<Admitted>| admitted.hears(&brought, &live.backend);
+        let watch = callee.admitted.and_then(hears);
+        (brought, watch)
     }
 }
 

@@ -1,10 +1,15 @@
 //! A plan, per backend what lives beside it, and how another plan takes its place.
 
 mod backend;
+mod balance;
+mod breaker;
 mod caller;
 mod changes;
+mod checks;
+mod clock;
 mod configuration;
 mod reload;
+mod tries;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -14,6 +19,7 @@ use koigate_core::hook::HookName;
 use koigate_core::plan::{BackendId, Chain, Plan};
 
 pub use self::backend::LiveBackend;
+pub use self::breaker::Admitted;
 pub use self::caller::HookCaller;
 pub use self::changes::Changes;
 pub use self::configuration::Configuration;
@@ -83,6 +89,13 @@ impl Running {
     /// Every backend, in the order of the file.
     pub fn backends(&self) -> &[Arc<LiveBackend>] {
         &self.backends
+    }
+
+    /// Begins to check the backends that are to be checked, or goes on.
+    pub fn begin_checks(&self) {
+        for live in &self.backends {
+            live.begin_checks();
+        }
     }
 
     /// The kind of hook of this name, if one can arrive.

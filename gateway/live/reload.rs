@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
@@ -24,6 +25,8 @@ pub struct Reloader {
     running: Arc<ArcSwap<Running>>,
     ground: Ground,
     level: OnceLock<Level>,
+    /// Whether backends are checked: not before hooks are answered.
+    checks: AtomicBool,
     fixed: Fixed,
     read: Read,
     /// One reload at a time: each begins with what the one before has left.
@@ -110,6 +113,7 @@ impl Reloader {
             running: Arc::new(ArcSwap::new(running)),
             ground,
             level: OnceLock::new(),
+            checks: AtomicBool::new(false),
             fixed,
             read: Origin::read,
             turn: AsyncMutex::default(),
@@ -121,6 +125,12 @@ impl Reloader {
     pub fn turns(&self, level: Level) {
         // A process has one log, so a second one can't come.
         let _ = self.level.set(level);
+    }
+
+    /// From here on the backends are checked that are to be checked, of this plan and of those that follow.
+    pub fn begin_checks(&self) {
+        self.checks.store(true, Ordering::Relaxed);
+        self.running().begin_checks();
     }
 
     /// Where the plan stands that hooks begin with.
@@ -223,6 +233,9 @@ impl Reloader {
         state.plans.push(Arc::downgrade(&after));
         drop(state);
         self.running.store(after.clone());
+        if self.checks.load(Ordering::Relaxed) {
+            after.begin_checks();
+        }
         self.ground.metrics.forget(&before.plan, &after.plan);
     }
 

@@ -12,7 +12,7 @@ use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 use super::h1::{Decoder, Progress, Then, Whole};
-use super::request::Request;
+use super::request::{Check, Request};
 
 /// What a connection reads at once, in bytes: enough for most replies, little enough to keep while it is idle.
 const INPUT: usize = 8 * 1024;
@@ -97,18 +97,34 @@ impl Connection {
     ) -> Result<(Reply, Then), Broken> {
         self.head.clear();
         request.write_head(&mut self.head);
+        self.converse(&request.body, decoder).await
+    }
+
+    /// Asks what an active check asks: the status. The connection is of no use afterwards.
+    pub(super) async fn check(mut self, check: &Check, decoder: Decoder) -> Result<u16, Broken> {
+        self.head.extend_from_slice(check.head());
+        let (reply, _) = self.converse(&[], decoder).await?;
+        Ok(reply.status)
+    }
+
+    /// Sends the head and this body, and reads the reply. No function that awaits: each would make a call larger.
+    fn converse<'a>(
+        &'a mut self,
+        body: &'a [u8],
+        decoder: Decoder,
+    ) -> impl Future<Output = Result<(Reply, Then), Broken>> + 'a {
         let mut exchange = Exchange {
             stream: &mut self.stream,
             sending: Sending {
                 head: &self.head,
-                body: &request.body,
+                body,
                 state: Sent::No,
             },
             input: &mut self.input,
             decoder,
             heard: Heard::Nothing,
         };
-        poll_fn(|cx| exchange.poll(cx)).await
+        poll_fn(move |cx| exchange.poll(cx))
     }
 
     /// Whether the other side has kept quiet: an idle connection that has something to read has been closed, or

@@ -33,10 +33,14 @@ use self::pool::Pool;
 pub use self::dial::{Connector, Trust, UnreadableRoots};
 pub use self::names::REMEMBERED;
 pub use self::pool::IDLE;
-pub use self::request::{HOOK_HEADER, Request, Template};
+pub use self::request::{Check, HOOK_HEADER, Request, Template};
 pub use self::sign::{Signature, Signer};
 
-/// One replica of a backend, as it lives: its pool, and the way to it. It outlives reloads that leave the backend unchanged.
+/// The largest answer to an active check, in bytes: a page for people at most.
+pub const MAX_CHECK: usize = 1024 * 1024;
+
+/// One replica of a backend, as it lives: its pool, and the way to it. It outlives reloads that leave the backend
+/// unchanged.
 pub struct Upstream {
     dialer: Dialer,
     pool: Arc<Pool>,
@@ -96,6 +100,24 @@ impl Upstream {
             return Err(timed_out());
         }
         match timeout_at(deadline, self.ask(request)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(timed_out()),
+        }
+    }
+
+    /// Asks a replica whether it is well: the status of its answer. It has a connection of its own, so that it tells
+    /// whether new ones are accepted, and takes none from the calls.
+    ///
+    /// # Errors
+    ///
+    /// A failure of kind connect, timeout, reset, protocol, or too large for an answer over [`MAX_CHECK`].
+    pub async fn check(&self, check: &Check, deadline: Instant) -> Result<u16, Failure> {
+        let asked = async {
+            let connection = Connection::new(self.dialer.dial().await?);
+            let status = connection.check(check, Decoder::new(MAX_CHECK)).await;
+            status.map_err(Failure::from)
+        };
+        match timeout_at(deadline, asked).await {
             Ok(outcome) => outcome,
             Err(_) => Err(timed_out()),
         }

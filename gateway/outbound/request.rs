@@ -11,10 +11,19 @@ use super::sign::Signature;
 /// The header that marks a request as ours. A hook that carries it has come round in a loop.
 pub const HOOK_HEADER: &str = "X-Koigate-Hook";
 
+const USER_AGENT: &str = concat!("koigate/", env!("CARGO_PKG_VERSION"));
+
 /// What every request to one backend for one kind of hook begins with.
 ///
 /// It holds configured headers, which may be secrets: there is no `Debug`.
 pub struct Template {
+    head: Box<[u8]>,
+}
+
+/// What one replica is asked in an active check: a `GET` without a body.
+///
+/// It holds configured headers, which may be secrets: there is no `Debug`.
+pub struct Check {
     head: Box<[u8]>,
 }
 
@@ -47,30 +56,56 @@ impl Template {
     pub fn new(backend: &Backend, target: &Target, hook: &HookName) -> Self {
         let ours = [
             ("Host", target.authority.as_str()),
-            ("User-Agent", concat!("koigate/", env!("CARGO_PKG_VERSION"))),
+            ("User-Agent", USER_AGENT),
             ("Content-Type", "application/json"),
             ("Accept-Encoding", "identity"),
             (HOOK_HEADER, hook.as_str()),
         ];
-        let replaced = |name: &str| {
-            backend
-                .headers
-                .iter()
-                .any(|header| header.name.eq_ignore_ascii_case(name))
-        };
-        let ours = ours.into_iter().filter(|(name, _)| !replaced(name));
-        let theirs = backend
-            .headers
-            .iter()
-            .map(|header| (header.name.as_str(), header.value.expose()));
-        let mut head = format!("POST {} HTTP/1.1\r\n", target.path_for(hook));
-        for (name, value) in ours.chain(theirs) {
-            head.extend([name, ": ", value, "\r\n"]);
-        }
+        let line = format!("POST {} HTTP/1.1\r\n", target.path_for(hook));
         Self {
-            head: head.into_bytes().into(),
+            head: head(line, &ours, backend).into_bytes().into(),
         }
     }
+}
+
+// === impl Check ===
+
+impl Check {
+    /// Of this replica of `backend`, with the headers that its calls have, at a path of its own.
+    pub fn new(backend: &Backend, target: &Target, path: &str) -> Self {
+        let ours = [
+            ("Host", target.authority.as_str()),
+            ("User-Agent", USER_AGENT),
+            ("Accept-Encoding", "identity"),
+            ("Connection", "close"),
+        ];
+        let head = head(format!("GET {path} HTTP/1.1\r\n"), &ours, backend);
+        Self {
+            head: (head + "\r\n").into_bytes().into(),
+        }
+    }
+
+    /// All of it.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
+    }
+}
+
+/// The request line, our headers, and those that are configured, each in the place of ours of the same name.
+fn head(mut line: String, ours: &[(&str, &str)], backend: &Backend) -> String {
+    let replaced = |name: &str| {
+        let mut theirs = backend.headers.iter();
+        theirs.any(|header| header.name.eq_ignore_ascii_case(name))
+    };
+    let ours = ours.iter().copied().filter(|(name, _)| !replaced(name));
+    let theirs = backend
+        .headers
+        .iter()
+        .map(|header| (header.name.as_str(), header.value.expose()));
+    for (name, value) in ours.chain(theirs) {
+        line.extend([name, ": ", value, "\r\n"]);
+    }
+    line
 }
 
 // === impl Request ===

@@ -161,7 +161,12 @@ impl Told {
 
     /// Begins to listen.
     pub(crate) fn starts(self) -> Backend {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        self.starts_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// Begins to listen where another has listened before.
+    pub(crate) fn starts_at(self, address: SocketAddr) -> Backend {
+        let listener = std::net::TcpListener::bind(address).expect("a free port");
         listener.set_nonblocking(true).expect("a listener");
         let listener = TcpListener::from_std(listener).expect("within a runtime");
         let mut backend = self.named(listener.local_addr().expect("a bound socket"));

@@ -93,6 +93,16 @@ impl Setup {
         self
     }
 
+    /// Knows one backend of this name with these replicas and further keys.
+    pub(crate) fn replicas(mut self, name: &str, replicas: &[&Backend], lines: &str) -> Self {
+        let urls: Vec<_> = replicas
+            .iter()
+            .map(|replica| format!("'http://{}/{{hook}}'", replica.address))
+            .collect();
+        self.tables += &format!("[backends.{name}]\nurl = [{}]\n{lines}\n", urls.join(", "));
+        self
+    }
+
     /// Runs this chain for hooks of this name: `[['a', 'b'], 'c']`.
     pub(crate) fn chain(self, hook: &str, chain: &str) -> Self {
         self.hook(hook, &format!("chain = {chain}"))

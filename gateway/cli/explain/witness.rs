@@ -2,17 +2,17 @@
 //! second time.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use koigate::calls::Caller;
+use koigate::calls::{Caller, Lost};
 use koigate_core::failure::Failure;
 use koigate_core::plan::BackendId;
 use koigate_core::reply::Reply;
 
 /// Passes every question on, and keeps it.
 pub(super) struct Witness<C> {
-    caller: Arc<C>,
+    caller: C,
     /// A chain asks no backend twice.
     sent: Mutex<BTreeMap<BackendId, Bytes>>,
 }
@@ -23,7 +23,7 @@ impl<C> Witness<C> {
     /// Stands before this caller.
     pub(super) fn new(caller: C) -> Self {
         Self {
-            caller: Arc::new(caller),
+            caller,
             sent: Mutex::default(),
         }
     }
@@ -40,8 +40,10 @@ impl<C> Witness<C> {
 }
 
 impl<C: Caller> Caller for Witness<C> {
-    async fn call(self: Arc<Self>, backend: BackendId, body: Bytes) -> Result<Reply, Failure> {
+    type Watch = C::Watch;
+
+    async fn call(&self, backend: BackendId, body: Bytes, lost: &Lost) -> (Result<Reply, Failure>, C::Watch) {
         self.kept().insert(backend, body.clone());
-        self.caller.clone().call(backend, body).await
+        self.caller.call(backend, body, lost).await
     }
 }

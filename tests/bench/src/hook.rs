@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use koigate::calls::Caller;
+use koigate::calls::{Caller, Lost};
 use koigate::dispatch::dispatch;
 use koigate_core::answer::Answer;
 use koigate_core::failure::Failure;
@@ -27,8 +27,10 @@ use tokio::time::Instant;
 pub struct AtOnce(pub Reply);
 
 impl Caller for AtOnce {
-    async fn call(self: Arc<Self>, _backend: BackendId, _body: Bytes) -> Result<Reply, Failure> {
-        Ok(self.0.clone())
+    type Watch = ();
+
+    async fn call(&self, _backend: BackendId, _body: Bytes, _lost: &Lost) -> (Result<Reply, Failure>, ()) {
+        (Ok(self.0.clone()), ())
     }
 }
 

@@ -76,6 +76,9 @@ QUESTIONS = {
         ' / rate(koigate_backend_call_duration_seconds_count{backend="columns"}[1m]) > 0'
     ),
     "koigate_backend_in_flight": 'koigate_backend_in_flight{backend="poster"} == 0',
+    "koigate_backend_up": 'koigate_backend_up{backend="poster"} == 1',
+    "koigate_backend_breaker_open": 'koigate_backend_breaker_open{backend="poster"} == 0',
+    "koigate_backend_retries_total": 'koigate_backend_retries_total{backend="poster"} == 0',
     "koigate_fail_open_total": 'koigate_fail_open_total{hook="onMessage", backend="gone"} > 0',
     "koigate_connections_opened_total": 'koigate_connections_opened_total{backend="blacklist"} > 0',
     "koigate_connections_reused_total": 'koigate_connections_reused_total{backend="blacklist"} > 0',
