@@ -175,7 +175,11 @@ proptest! {
                 let choice = out.swap_remove(which.index(out.len()));
                 replicas.end(at(now), &choice, sign);
                 if which.index(5) == 0 {
-                    replicas.checked(which.index(count), sign);
+                    let index = which.index(count);
+                    if replicas.checked(index, sign) == Some(Checked::Up) {
+                        // It is in without the trial that is out, which decides nothing any more.
+                        out.iter_mut().filter(|other| other.index == index).for_each(|other| other.is_trial = false);
+                    }
                 }
             }
             let in_flight: usize = replicas.seats().map(|seat| seat.in_flight).sum();
