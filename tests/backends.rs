@@ -675,6 +675,41 @@ fn gateway_of(it: &Backend, other: &Backend) -> Setup {
     gateway().asks(it).backends([other])
 }
 
+// === what is shown ===
+
+async fn backend_in_status(gateway: &Gateway) -> serde_json::Value {
+    let response = gateway.admin("/status").await;
+    let status: serde_json::Value = serde_json::from_str(&response.text()).expect("JSON");
+    status["backends"][0].clone()
+}
+
+#[tokio::test]
+async fn the_status_shows_breaker_and_replicas() {
+    let (sick, gone) = (
+        backend("a").replies(status(503)).starts(),
+        backend("b").never_listens(),
+    );
+    let keys = "retries = 1\nbreaker = { failures = 1, cool_off = '10m' }";
+    let gateway = over(&[&sick, &gone], keys).starts().await;
+    let before = backend_in_status(&gateway).await;
+    assert_eq!(before["breaker"], "closed");
+    assert_eq!(before["replicas"].as_array().map(Vec::len), Some(2));
+    let after_one = async {
+        fires(&gateway).await;
+        backend_in_status(&gateway).await
+    };
+    let after = after_one.await;
+    assert_eq!((&after["breaker"], &after["up"]), (&"open".into(), &true.into()));
+    let url = |backend: &Backend| serde_json::json!(format!("http://{}/{{hook}}", backend.address));
+    for (replica, (backend, ejected, idle)) in [(&sick, false, 1), (&gone, true, 0)].into_iter().enumerate() {
+        let shown = &after["replicas"][replica];
+        let expected = serde_json::json!({
+            "url": url(backend), "in_flight": 0, "idle_connections": idle, "up": true, "ejected": ejected
+        });
+        assert_eq!(*shown, expected);
+    }
+}
+
 // === all at once ===
 
 /// A service that does something else each time: answers, fails, hangs, resets, or sends nonsense.

@@ -98,7 +98,7 @@ pub struct Listening {
 pub struct Backend {
     /// Its name.
     pub name: String,
-    /// Its URL; each value of the query is masked.
+    /// Its URLs, with a comma between; each value of a query is masked.
     pub url: String,
     /// Calls that are running now, those of an earlier configuration too.
     pub in_flight: usize,
@@ -106,6 +106,28 @@ pub struct Backend {
     pub max_in_flight: usize,
     /// Connections that are kept for the next calls.
     pub idle_connections: usize,
+    /// Whether the active checks of at least one replica pass; true where nothing checks.
+    pub up: bool,
+    /// `closed`, `open`, or `trial` while one call tries; null where none is configured.
+    pub breaker: Option<String>,
+    /// Its replicas, in configured order; at least one.
+    pub replicas: Vec<Replica>,
+}
+
+/// One replica of a backend.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Replica {
+    /// Its URL; each value of the query is masked.
+    pub url: String,
+    /// Tries of calls that are running on it now. Where another configuration has other replicas, those of the earlier
+    /// one are not among them.
+    pub in_flight: usize,
+    /// Connections that are kept for the next calls.
+    pub idle_connections: usize,
+    /// Whether its active checks pass; true where nothing checks.
+    pub up: bool,
+    /// Whether it is left out for a while because its calls failed.
+    pub ejected: bool,
 }
 
 // === impl Configuration ===
@@ -160,19 +182,32 @@ impl Listening {
 impl From<&LiveBackend> for Backend {
     fn from(live: &LiveBackend) -> Self {
         let backend = &live.backend;
+        let replicas = replicas(live);
+        let urls: Vec<&str> = replicas.iter().map(|replica| &*replica.url).collect();
         Self {
             name: backend.name.to_string(),
-            url: backend
-                .replicas
-                .iter()
-                .map(koigate_config::url)
-                .collect::<Vec<_>>()
-                .join(", "),
+            url: urls.join(", "),
             in_flight: live.in_flight(),
             max_in_flight: backend.max_in_flight,
-            idle_connections: live.upstreams.iter().map(|upstream| upstream.idle()).sum(),
+            idle_connections: replicas.iter().map(|replica| replica.idle_connections).sum(),
+            up: replicas.iter().any(|replica| replica.up),
+            breaker: live.breaker().map(|phase| phase.as_str().to_owned()),
+            replicas,
         }
     }
+}
+
+fn replicas(live: &LiveBackend) -> Vec<Replica> {
+    let ways = live.backend.replicas.iter().zip(&live.upstreams);
+    ways.zip(live.seats())
+        .map(|((target, upstream), seat)| Replica {
+            url: koigate_config::url(target),
+            in_flight: seat.in_flight,
+            idle_connections: upstream.idle(),
+            up: seat.is_up,
+            ejected: seat.is_ejected,
+        })
+        .collect()
 }
 
 // === helpers ===

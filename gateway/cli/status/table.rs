@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anstyle::Style;
 use jiff::Timestamp;
-use koigate::admin::status::{Backend, Configuration, Reload, Status};
+use koigate::admin::status::{Backend, Configuration, Reload, Replica, Status};
 use unicode_width::UnicodeWidthChar;
 
 use super::super::operator::visible;
@@ -125,6 +125,7 @@ fn backends(out: &mut impl Write, backends: &[Backend]) -> io::Result<()> {
         "\n{TITLE}{:<name$}  {:>calls$}  KEPT  URL{TITLE:#}",
         "BACKEND", "IN FLIGHT"
     )?;
+    let room = COLUMNS.saturating_sub(name + calls + 10);
     for (backend, used) in backends.iter().zip(&used) {
         let (shown, kept) = (visible(&backend.name), backend.idle_connections);
         let style = if backend.in_flight >= backend.max_in_flight {
@@ -132,11 +133,61 @@ fn backends(out: &mut impl Write, backends: &[Backend]) -> io::Result<()> {
         } else {
             PLAIN
         };
-        let room = COLUMNS.saturating_sub(name + calls + 10);
-        let url = cut(&visible(&backend.url), room);
+        let standing = standing(backend);
+        let text = cut(&visible(standing.as_ref().unwrap_or(&backend.url)), room);
+        let odd = if is_well(backend) { PLAIN } else { ODD };
         writeln!(
             out,
-            "{NAME}{shown:<name$}{NAME:#}  {style}{used:>calls$}{style:#}  {kept:>4}  {url}"
+            "{NAME}{shown:<name$}{NAME:#}  {style}{used:>calls$}{style:#}  {kept:>4}  {odd}{text}{odd:#}"
+        )?;
+        if standing.is_some() {
+            replicas(out, &backend.replicas, (name, calls))?;
+        }
+    }
+    Ok(())
+}
+
+/// What there is to say of a backend beside its URL; nothing of one process that is well.
+fn standing(backend: &Backend) -> Option<String> {
+    let breaker = match backend.breaker.as_deref() {
+        None | Some("closed") => None,
+        Some("trial") => Some("breaker open, one call tries"),
+        Some(_) => Some("breaker open: nobody asks it"),
+    };
+    let replicas = match &*backend.replicas {
+        [] | [_] if backend.up => None,
+        [] | [_] => Some("down".to_owned()),
+        several => {
+            let well = several.iter().filter(|replica| replica.up && !replica.ejected);
+            Some(format!("{} of {} replicas well", well.count(), several.len()))
+        }
+    };
+    let parts: Vec<&str> = breaker.into_iter().chain(replicas.as_deref()).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// Whether all of it is asked.
+fn is_well(backend: &Backend) -> bool {
+    let mut replicas = backend.replicas.iter();
+    let closed = matches!(backend.breaker.as_deref(), None | Some("closed"));
+    closed && replicas.all(|replica| replica.up && !replica.ejected)
+}
+
+/// A line for each replica, below its backend's.
+fn replicas(out: &mut impl Write, replicas: &[Replica], (name, calls): (usize, usize)) -> io::Result<()> {
+    let room = COLUMNS.saturating_sub(name + calls + 10);
+    for replica in replicas {
+        let (style, mark) = match (replica.up, replica.ejected) {
+            (false, _) => (BAD, "checks fail: "),
+            (true, true) => (BAD, "left out: "),
+            (true, false) => (PLAIN, ""),
+        };
+        let (used, kept) = (replica.in_flight, replica.idle_connections);
+        let url = cut(&visible(&replica.url), room.saturating_sub(mark.len()));
+        writeln!(
+            out,
+            "{:name$}  {used:>calls$}  {kept:>4}  {style}{mark}{style:#}{url}",
+            ""
         )?;
     }
     Ok(())

@@ -42,8 +42,70 @@ fn status() -> Status {
             in_flight: 1,
             max_in_flight: 256,
             idle_connections: 12,
+            up: true,
+            breaker: None,
+            replicas: vec![replica(8083)],
         }],
     }
+}
+
+fn replica(port: u16) -> Replica {
+    Replica {
+        url: format!("http://127.0.0.1:{port}/{{hook}}?key=***"),
+        in_flight: 1,
+        idle_connections: 12,
+        up: true,
+        ejected: false,
+    }
+}
+
+/// The last lines, of one backend that stands so.
+fn check_backend(change: impl FnOnce(&mut Backend), expected: &[&str]) {
+    let mut status = status();
+    change(&mut status.backends[0]);
+    let lines = lines(&status);
+    assert_eq!(lines[lines.len() - expected.len()..], *expected);
+    assert!(
+        lines[lines.len() - expected.len() - 1].starts_with("BACKEND"),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn backends_that_are_not_as_usual() {
+    let alone = "                 1    12  http://127.0.0.1:8083/{hook}?key=***";
+    check_backend(
+        |backend| backend.breaker = Some("closed".into()),
+        &["columns   1 of 256    12  http://127.0.0.1:8083/{hook}?key=***"],
+    );
+    check_backend(
+        |backend| backend.breaker = Some("open".into()),
+        &["columns   1 of 256    12  breaker open: nobody asks it", alone],
+    );
+    check_backend(
+        |backend| {
+            backend.breaker = Some("trial".into());
+            backend.replicas = [8083, 8084, 8085].map(replica).into();
+            backend.replicas[1].ejected = true;
+            backend.replicas[2].up = false;
+        },
+        &[
+            "columns   1 of 256    12  breaker open, one call tries; 1 of 3 replicas well",
+            alone,
+            "                 1    12  left out: http://127.0.0.1:8084/{hook}?key=***",
+            "                 1    12  checks fail: http://127.0.0.1:8085/{hook}?key=***",
+        ],
+    );
+    check_backend(
+        |backend| {
+            backend.up = false;
+            backend.replicas[0].up = false;
+        },
+        &[
+            "columns   1 of 256    12  down",
+            "                 1    12  checks fail: http://127.0.0.1:8083/{hook}?key=***",
+        ],
+    );
 }
 
 /// What is written, without colours.
