@@ -55,6 +55,7 @@ impl Gateway {
         let ground = Ground {
             connector,
             metrics: metrics.clone(),
+            room: Arc::default(),
         };
         let reloader = Arc::new(Reloader::start(configuration, ground));
         let traces = Arc::new(Traces::default());

@@ -11,6 +11,7 @@
 //! inbound     bytes to Request, Response to bytes; Door is what stands behind a listener
 //! serve       the hooks' door: auth, route, permits, dispatch, metrics, journal, headers of the answer
 //! dispatch    one hook through its chain; the only place that fans out
+//! buffered    the room for bodies and replies, of all hooks together
 //! calls       the calls of one stage; dropping them lets the losers end by rule
 //! offload     heavy judgement off the thread; drawing is the same for picture sheets
 //! outbound    one exchange with one backend: dial, pool, codec
@@ -32,6 +33,7 @@
 pub mod admin;
 pub mod assembly;
 pub mod auth;
+pub mod buffered;
 pub mod calls;
 pub mod dispatch;
 pub mod drawing;

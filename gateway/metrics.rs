@@ -68,6 +68,8 @@ metrics! {
     hook_duration: HistogramVec = "koigate_hook_duration_seconds" ["hook"];
     /// Hooks being answered now.
     hooks_in_flight: IntGauge = "koigate_hooks_in_flight" [];
+    /// Bytes of bodies and replies held now, with what is made of them (server.max_buffered).
+    buffered_bytes: IntGauge = "koigate_buffered_bytes" [];
     /// Calls to backends, by how they ended.
     calls: IntCounterVec = "koigate_backend_calls_total" ["hook", "backend", "verdict"];
     /// Calls that brought no usable reply, by who is at fault.

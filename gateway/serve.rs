@@ -28,7 +28,7 @@ use crate::dispatch::dispatch;
 use crate::ids::Ids;
 use crate::inbound::{Admitted, Capacity, Door, Head, Refusal, Request, Response};
 use crate::journal;
-use crate::live::{HookCaller, LiveHook, Running};
+use crate::live::{COUNTED, HookCaller, LiveHook, Running};
 use crate::metrics::Metrics;
 use crate::offload::offload;
 use crate::outbound::HOOK_HEADER;
@@ -113,7 +113,7 @@ impl Door for Hooks {
         let Some(permit) = self.enter(server.max_in_flight) else {
             return Err(Box::new(self.refuse(Refusal::Overloaded)));
         };
-        let max_body = server.max_body;
+        let (max_body, held) = (server.max_body, running.room().open());
         Ok(Admitted {
             pass: Pass {
                 running,
@@ -121,6 +121,7 @@ impl Door for Hooks {
                 permit,
             },
             max_body,
+            held,
         })
     }
 
@@ -212,6 +213,7 @@ impl Served {
             self.running.clone(),
             self.hook.clone(),
             self.ids.clone(),
+            &document,
             deadline,
         ));
         let dispatched = dispatch(&caller, tally, deadline, form);
@@ -219,6 +221,17 @@ impl Served {
             Ok((outcome, answer)) => self.close(outcome, answer, document),
             Err(_) => self.broken(&chain),
         }
+    }
+
+    /// A large answer may have been made of the replies: it counts beside them until it is written, since a caller
+    /// may take its time with it.
+    fn counted(&self, mut answer: Answer) -> Answer {
+        if answer.body.len() >= COUNTED {
+            let mut held = self.running.room().open();
+            held.insist(answer.body.len());
+            answer.body = held.around(answer.body);
+        }
+        answer
     }
 
     /// Whether anybody will want to see more than the log says.
@@ -234,7 +247,7 @@ impl Served {
         self.hook.meters.count(&outcome, took.as_secs_f64());
         journal::hook(&self.ids.request, &outcome, took);
         let answered = Answered::of(&answer);
-        let response = self.response(answer, &outcome.calls);
+        let response = self.response(self.counted(answer), &outcome.calls);
         let limits = &self.running.plan.admin.traces;
         if limits.keep > 0 {
             let finished = Finished {

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use self::access::Denied;
 use self::reload::Form;
 use self::status::{Listening, Status};
+use crate::buffered::Held;
 use crate::inbound::{Admitted, Capacity, Door, Head, Refusal, Request, Response};
 use crate::live::{Reloader, Trigger};
 use crate::metrics::Metrics;
@@ -93,9 +94,14 @@ impl AdminDoor {
     }
 
     fn metrics(&self) -> Response {
-        for live in self.reloader.running().backends() {
+        let running = self.reloader.running();
+        for live in running.backends() {
             live.show();
         }
+        let buffered = running.room().held();
+        self.metrics
+            .buffered_bytes
+            .set(i64::try_from(buffered).unwrap_or(i64::MAX));
         let mut body = Vec::new();
         let encoder = TextEncoder::new();
         if let Err(error) = encoder.encode(&self.metrics.registry.gather(), &mut body) {
@@ -185,6 +191,7 @@ impl Door for AdminDoor {
         Ok(Admitted {
             pass,
             max_body: MAX_BODY,
+            held: Held::uncounted(),
         })
     }
 

@@ -28,6 +28,7 @@ impl Door for Room {
         Ok(Admitted {
             pass: (),
             max_body: 0,
+            held: Held::uncounted(),
         })
     }
 
@@ -60,6 +61,7 @@ fn door(text: &str, supervisor: &Supervisor) -> (AdminDoor, PathBuf) {
     let ground = Ground {
         connector: Connector::new(Trust::System).unwrap(),
         metrics: metrics.clone(),
+        room: Arc::default(),
     };
     let reloader = Reloader::start(Configuration::read(&file).unwrap(), ground);
     (

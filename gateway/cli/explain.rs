@@ -125,6 +125,7 @@ async fn ask(configuration: Configuration, name: HookName, document: Bytes) -> R
     let ground = Ground {
         connector: Connector::new(Trust::System).map_err(koigate::assembly::StartError::from)?,
         metrics: Arc::new(Metrics::new().map_err(koigate::assembly::StartError::from)?),
+        room: Arc::default(),
     };
     let running = Arc::new(Running::new(configuration.plan, None, &ground));
     let ids = Ids::new(None);
@@ -143,7 +144,7 @@ async fn ask(configuration: Configuration, name: HookName, document: Bytes) -> R
     let tally = Tally::new(running.plan.clone(), chain.clone(), Hook { name, base });
     let plan = running.plan.clone();
     let deadline = begun + chain.deadline;
-    let asks = HookCaller::new(running, hook, ids.clone(), deadline);
+    let asks = HookCaller::new(running, hook, ids.clone(), &document, deadline);
     let caller = Arc::new(Witness::new(asks));
     let detailed = tally.with_detail(Detail::Listed);
     let (outcome, answer) = dispatch(&caller, detailed, deadline, Form::Single).await;

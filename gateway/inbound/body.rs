@@ -1,4 +1,5 @@
-//! A request's body: bounded in size and in time, and never more than what has arrived is kept for it.
+//! A request's body: bounded in size and in time, and with what all others hold. Never more than what has arrived
+//! is kept or counted for it: to announce much is cheap.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::time::Instant;
 use super::caller::Caller;
 use super::head::{BadRequest, Framing, Head};
 use super::session::{Broken, SOME};
+use crate::buffered::Held;
 use crate::http1::{BodyFraming, BodyReader, Step};
 
 /// How long each further [`WINDOW_BYTES`] of a body may take, or its end.
@@ -23,11 +25,17 @@ struct Pace {
 }
 
 /// Reads the body that this head begins, of at most `max_body` bytes, and says `100 Continue` before it if asked.
+/// It is held in `held` for as long as anybody has it.
 ///
 /// # Errors
 ///
 /// Why there is none. Where the next request would begin is not known then.
-pub(super) async fn read(caller: &mut Caller, head: &Head, max_body: usize) -> Result<Bytes, Broken> {
+pub(super) async fn read(
+    caller: &mut Caller,
+    head: &Head,
+    max_body: usize,
+    held: Held,
+) -> Result<Bytes, Broken> {
     let announced = match head.framing() {
         Framing::Length(0) => return Ok(Bytes::new()),
         Framing::Length(length) => Some(
@@ -42,17 +50,18 @@ pub(super) async fn read(caller: &mut Caller, head: &Head, max_body: usize) -> R
         caller.write(&b"HTTP/1.1 100 Continue\r\n\r\n"[..]).await?;
     }
     match announced {
-        Some(length) => of_length(caller, length).await,
-        None => in_chunks(caller, max_body).await,
+        Some(length) => of_length(caller, length, held).await,
+        None => in_chunks(caller, max_body, held).await,
     }
 }
 
-async fn of_length(caller: &mut Caller, length: usize) -> Result<Bytes, Broken> {
+async fn of_length(caller: &mut Caller, length: usize, mut held: Held) -> Result<Bytes, Broken> {
     let mut pace = None;
     loop {
         let arrived = caller.arrived().len();
+        held.cover(arrived.min(length))?;
         if arrived >= length {
-            return Ok(caller.take(length));
+            return Ok(held.around(caller.take(length)));
         }
         // Most bodies come with their head, and nobody has to look at a clock for them.
         let deadline = pace.get_or_insert_with(Pace::begin).deadline(arrived);
@@ -60,7 +69,7 @@ async fn of_length(caller: &mut Caller, length: usize) -> Result<Bytes, Broken> 
     }
 }
 
-async fn in_chunks(caller: &mut Caller, max_body: usize) -> Result<Bytes, Broken> {
+async fn in_chunks(caller: &mut Caller, max_body: usize, mut held: Held) -> Result<Bytes, Broken> {
     let mut pace = Pace::begin();
     let mut reader = BodyReader::new(BodyFraming::Chunked);
     let mut body = BytesMut::new();
@@ -70,6 +79,7 @@ async fn in_chunks(caller: &mut Caller, max_body: usize) -> Result<Bytes, Broken
                 if content.len() > max_body - body.len() {
                     return Err(Broken::TooLarge);
                 }
+                held.cover(body.len() + content.len())?;
                 body.extend_from_slice(content);
                 let used = caller.arrived().len() - rest.len();
                 caller.skip(used);
@@ -77,7 +87,7 @@ async fn in_chunks(caller: &mut Caller, max_body: usize) -> Result<Bytes, Broken
             Step::End { rest } => {
                 let used = caller.arrived().len() - rest.len();
                 caller.skip(used);
-                return Ok(body.freeze());
+                return Ok(held.around(body));
             }
             Step::More => {
                 caller.skip(usize::MAX);

@@ -8,6 +8,7 @@ use koigate_core::texts;
 
 use super::crowd::Capacity;
 use super::head::Head;
+use crate::buffered::Held;
 
 /// What stands behind a listener.
 ///
@@ -34,8 +35,8 @@ pub trait Door: Send + Sync + 'static {
     /// done, so whatever must outlive it lives elsewhere.
     fn serve(&self, pass: Self::Pass, request: Request) -> impl Future<Output = Response> + Send;
 
-    /// The answer where the edge itself refuses a request ([`Refusal::BadRequest`], [`Refusal::TooLarge`]),
-    /// and the place to count that. The connection is closed after it; a caller who ran out of time is
+    /// The answer where the edge itself refuses a request ([`Refusal::BadRequest`], [`Refusal::TooLarge`],
+    /// [`Refusal::Overloaded`]), and the place to count that. The connection is closed after it; a caller who ran out of time is
     /// counted here too, but gets no answer.
     fn refuse(&self, refusal: Refusal) -> Response {
         refusal.into()
@@ -49,6 +50,8 @@ pub struct Admitted<P> {
     pub pass: P,
     /// The largest body that is read for it, in bytes; a larger one is refused with 413.
     pub max_body: usize,
+    /// Where the body counts while it is held; where that is full the request is refused with 503.
+    pub held: Held,
 }
 
 /// A whole request.

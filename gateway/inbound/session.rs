@@ -20,6 +20,7 @@ use super::crowd::Seat;
 use super::door::{Admitted, Connection, Door, Refusal, Request, Response};
 use super::head::{self, BadRequest, Framing, Head, Persistence, Scan};
 use super::response::{self, BodyPart};
+use crate::buffered::Full;
 
 /// How long a connection may wait for another request to begin.
 const IDLE_TIME: Duration = Duration::from_secs(60);
@@ -58,6 +59,8 @@ pub(super) enum Broken {
     Lost(Lost),
     Bad(BadRequest),
     TooLarge,
+    /// There is no room for more of its body.
+    Overloaded,
 }
 
 // === impl Session ===
@@ -104,7 +107,7 @@ impl<'a, D: Door> Session<'a, D> {
             Ok(admitted) => admitted,
             Err(response) => return self.turn_away(&head, *response).await,
         };
-        let body = match body::read(&mut self.caller, &head, admitted.max_body).await {
+        let body = match body::read(&mut self.caller, &head, admitted.max_body, admitted.held).await {
             Ok(body) => body,
             Err(broken) => return self.refuse(broken).await,
         };
@@ -158,7 +161,7 @@ impl<'a, D: Door> Session<'a, D> {
         }
     }
 
-    /// Answers a request that is none, or too large, and ends the connection: where the next request would
+    /// Answers a request that is none, or too large, or too much, and ends the connection: where the next request would
     /// begin is not known, or too far away.
     async fn refuse(&mut self, broken: Broken) -> Result<(), End> {
         let refusal = match broken {
@@ -174,6 +177,7 @@ impl<'a, D: Door> Session<'a, D> {
                 Refusal::BadRequest
             }
             Broken::TooLarge => Refusal::TooLarge,
+            Broken::Overloaded => Refusal::Overloaded,
         };
         let response = self.door.refuse(refusal).closing();
         self.answer(response, Persistence::Close, BodyPart::Sent).await
@@ -218,6 +222,12 @@ impl<'a, D: Door> Session<'a, D> {
 impl From<Lost> for Broken {
     fn from(lost: Lost) -> Self {
         Self::Lost(lost)
+    }
+}
+
+impl From<Full> for Broken {
+    fn from(_: Full) -> Self {
+        Self::Overloaded
     }
 }
 

@@ -249,6 +249,7 @@ fn way(backend: &Backend, target: &Target, lived: Option<&LiveBackend>, ground: 
             target,
             ground.connector.clone(),
             connections,
+            ground.room.clone(),
         ))
     };
     kept.unwrap_or_else(open)

@@ -11,8 +11,10 @@ use tokio::time::Instant;
 
 use super::backend::Place;
 use super::breaker::Admitted;
+use super::made::Made;
 use super::tries::Tries;
 use super::{LiveBackend, LiveHook, Running};
+use crate::buffered::Full;
 use crate::calls::{Caller, Lost};
 use crate::ids::Ids;
 use crate::offload::offload;
@@ -24,6 +26,7 @@ pub struct HookCaller {
     hook: Arc<LiveHook>,
     ids: Ids,
     deadline: Instant,
+    made: Made,
 }
 
 /// One backend that is about to be asked.
@@ -40,22 +43,31 @@ struct Callee<'a> {
 // === impl HookCaller ===
 
 impl HookCaller {
-    /// For a hook of this kind with these ids that is answered by then.
-    pub fn new(running: Arc<Running>, hook: Arc<LiveHook>, ids: Ids, deadline: Instant) -> Self {
+    /// For a hook of this kind with these ids that was posted with this document and is answered by then.
+    pub fn new(
+        running: Arc<Running>,
+        hook: Arc<LiveHook>,
+        ids: Ids,
+        posted: &Bytes,
+        deadline: Instant,
+    ) -> Self {
+        let made = Made::new(running.room().clone(), posted);
         Self {
             running,
             hook,
             ids,
             deadline,
+            made,
         }
     }
 
-    /// Passes the breaker and takes a place.
+    /// Finds room for what is sent, passes the breaker and takes a place.
     ///
     /// # Errors
     ///
     /// [`FailureKind::BreakerOpen`] or [`FailureKind::Overloaded`], at once.
-    fn enter(&self, id: BackendId) -> Result<Callee<'_>, Failure> {
+    fn enter(&self, id: BackendId, body: &Bytes) -> Result<Callee<'_>, Failure> {
+        self.made.cover(body).map_err(overloaded)?;
         let templates = self.hook.templates.get(&id);
         let template = templates.and_then(|templates| templates.first());
         let (Some(live), Some(templates), Some(template)) = (self.running.backend(id), templates, template)
@@ -86,7 +98,7 @@ impl Caller for HookCaller {
     type Watch = Option<Box<Admitted>>;
 
     async fn call(&self, id: BackendId, body: Bytes, lost: &Lost) -> (Result<Reply, Failure>, Self::Watch) {
-        let callee = match self.enter(id) {
+        let callee = match self.enter(id, &body) {
             Ok(callee) => callee,
             Err(failure) => return (Err(failure), None),
         };
@@ -126,6 +138,10 @@ impl Caller for HookCaller {
         let watch = callee.admitted.and_then(hears);
         (brought, watch)
     }
+}
+
+fn overloaded(full: Full) -> Failure {
+    Failure::new(FailureKind::Overloaded, full.to_string())
 }
 
 /// Signs what is sent for the hook with this id.

@@ -8,6 +8,7 @@ mod changes;
 mod checks;
 mod clock;
 mod configuration;
+mod made;
 mod reload;
 mod tries;
 mod watch;
@@ -23,8 +24,10 @@ pub use self::breaker::Admitted;
 pub use self::caller::HookCaller;
 pub use self::changes::Changes;
 pub use self::configuration::Configuration;
+pub use self::made::COUNTED;
 pub use self::reload::{LastReload, Reloader, Standing, Trigger};
 pub use self::watch::watch;
+use crate::buffered::Room;
 use crate::metrics::{HookMeters, Metrics};
 use crate::outbound::{Connector, Template};
 
@@ -36,6 +39,7 @@ pub struct Running {
     backends: Vec<Arc<LiveBackend>>,
     /// Every kind of hook that can arrive, with a chain or without.
     hooks: BTreeMap<HookName, Arc<LiveHook>>,
+    room: Arc<Room>,
 }
 
 /// What plans are brought to life with, the same for all plans of a process.
@@ -44,6 +48,8 @@ pub struct Ground {
     pub connector: Connector,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The room for bodies and replies. Each plan has its own limit for it, and the last one brought to life counts.
+    pub room: Arc<Room>,
 }
 
 /// One kind of hook: what it runs, and what its running moves.
@@ -61,6 +67,7 @@ pub struct LiveHook {
 impl Running {
     /// Brings a plan to life. What lives beside the backends of the plan before goes on where they are unchanged.
     pub fn new(plan: Plan, before: Option<&Self>, ground: &Ground) -> Self {
+        ground.room.limit_to(plan.server.max_buffered);
         let plan = Arc::new(plan);
         let backends = plan
             .backends
@@ -83,7 +90,13 @@ impl Running {
             plan,
             backends,
             hooks,
+            room: ground.room.clone(),
         }
+    }
+
+    /// The room for bodies and replies.
+    pub fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     /// Every backend, in the order of the file.

@@ -10,12 +10,15 @@ mod head;
 #[cfg(test)]
 mod tests;
 
+use std::mem;
+
 use bytes::buf::Limit;
 use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::reply::Reply;
 
 use self::content::Content;
 use self::head::{HeadReader, ReplyHead};
+use crate::buffered::{Full, Held};
 use crate::http1::{BodyReader, Step};
 
 pub use self::head::{MAX_HEAD, MAX_LINES};
@@ -29,6 +32,8 @@ pub const MAX_INTERIM: u32 = 100;
 pub struct Decoder {
     state: State,
     max_reply: usize,
+    /// Where the body counts, until its content takes it over.
+    held: Held,
     interim: u32,
 }
 
@@ -82,11 +87,13 @@ pub enum Then {
 // === impl Decoder ===
 
 impl Decoder {
-    /// At the first byte of a reply whose body is at most `max_reply` bytes, as it comes and once decoded.
-    pub fn new(max_reply: usize) -> Self {
+    /// At the first byte of a reply whose body is at most `max_reply` bytes, as it comes and once decoded. It counts
+    /// in `held` for as long as anybody has it.
+    pub fn new(max_reply: usize, held: Held) -> Self {
         Self {
             state: State::Head(HeadReader::default()),
             max_reply,
+            held,
             interim: 0,
         }
     }
@@ -96,8 +103,8 @@ impl Decoder {
     /// # Errors
     ///
     /// [`FailureKind::Protocol`] for what is no HTTP/1 reply or a head over [`MAX_HEAD`] or [`MAX_LINES`],
-    /// [`FailureKind::TooLarge`] for a body over `max_reply`, announced or found out. The connection is of no
-    /// use then.
+    /// [`FailureKind::TooLarge`] for a body over `max_reply`, announced or found out, [`FailureKind::Overloaded`]
+    /// where all hooks together hold too much already. The connection is of no use then.
     pub fn feed(&mut self, mut input: &[u8]) -> Result<Progress, Failure> {
         while let State::Head(reader) = &mut self.state {
             if self.interim > MAX_INTERIM {
@@ -152,6 +159,7 @@ impl Decoder {
     pub fn filled(&mut self, length: usize) -> Result<Progress, Failure> {
         if let State::Body(receiving) = &mut self.state {
             receiving.reader.skip(length);
+            receiving.content.count()?;
         }
         self.body(&[])
     }
@@ -163,8 +171,9 @@ impl Decoder {
             self.state = State::Head(HeadReader::default());
             return Ok(());
         }
+        let held = mem::replace(&mut self.held, Held::uncounted());
         let reader = BodyReader::new(head.framing);
-        let content = Content::new(head.coding, reader.remaining(), self.max_reply)?;
+        let content = Content::new(head.coding, reader.remaining(), self.max_reply)?.held_in(held);
         self.state = State::Body(Receiving {
             head,
             reader,
@@ -194,7 +203,7 @@ impl Decoder {
 
     /// Hands the whole reply out; the connection is used again if its head and its end both allow it.
     fn finish(&mut self, end: Then) -> Result<Whole, Failure> {
-        let State::Body(receiving) = std::mem::replace(&mut self.state, State::Over) else {
+        let State::Body(receiving) = mem::replace(&mut self.state, State::Over) else {
             return Err(protocol("a reply that is over"));
         };
         let Receiving { head, content, .. } = receiving;
@@ -221,6 +230,10 @@ fn protocol(detail: &'static str) -> Failure {
 
 fn reset(detail: &'static str) -> Failure {
     Failure::new(FailureKind::Reset, detail)
+}
+
+fn overloaded(full: Full) -> Failure {
+    Failure::new(FailureKind::Overloaded, full.to_string())
 }
 
 fn too_large() -> Failure {

@@ -29,6 +29,7 @@ use self::connection::{Broken, Connection};
 use self::dial::Dialer;
 use self::h1::{Decoder, Then};
 use self::pool::Pool;
+use crate::buffered::{Held, Room};
 
 pub use self::dial::{Connector, Trust, UnreadableRoots};
 pub use self::names::REMEMBERED;
@@ -46,6 +47,8 @@ pub struct Upstream {
     pool: Arc<Pool>,
     max_reply: usize,
     connections: Connections,
+    /// Where replies count.
+    room: Arc<Room>,
 }
 
 /// Where connections are counted, for one backend.
@@ -58,13 +61,21 @@ pub struct Connections {
 }
 
 impl Upstream {
-    /// For calls to `backend`, to this replica of it. It holds at most `max_in_flight` idle connections.
-    pub fn new(backend: &Backend, target: &Target, connector: Connector, connections: Connections) -> Self {
+    /// For calls to `backend`, to this replica of it. It holds at most `max_in_flight` idle connections; its replies
+    /// count in `room`.
+    pub fn new(
+        backend: &Backend,
+        target: &Target,
+        connector: Connector,
+        connections: Connections,
+        room: Arc<Room>,
+    ) -> Self {
         Self {
             dialer: Dialer::new(backend, target, connector),
             pool: Pool::new(backend.max_in_flight),
             max_reply: backend.max_reply,
             connections,
+            room,
         }
     }
 
@@ -93,7 +104,7 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// A failure of kind connect, timeout, reset, protocol or too large. The connection is closed then.
+    /// A failure of kind connect, timeout, reset, protocol, too large or overloaded. The connection is closed then.
     pub async fn exchange(&self, request: &Request<'_>, deadline: Instant) -> Result<Reply, Failure> {
         // A call that can't be waited for must not be made: callbacks have side effects.
         if deadline <= Instant::now() {
@@ -114,7 +125,9 @@ impl Upstream {
     pub async fn check(&self, check: &Check, deadline: Instant) -> Result<u16, Failure> {
         let asked = async {
             let connection = Connection::new(self.dialer.dial().await?);
-            let status = connection.check(check, Decoder::new(MAX_CHECK)).await;
+            let status = connection
+                .check(check, Decoder::new(MAX_CHECK, Held::uncounted()))
+                .await;
             status.map_err(Failure::from)
         };
         match timeout_at(deadline, asked).await {
@@ -146,7 +159,9 @@ impl Upstream {
     }
 
     async fn ask_over(&self, mut connection: Connection, request: &Request<'_>) -> Result<Reply, Broken> {
-        let (reply, then) = connection.exchange(request, Decoder::new(self.max_reply)).await?;
+        let (reply, then) = connection
+            .exchange(request, Decoder::new(self.max_reply, self.room.open()))
+            .await?;
         if then == Then::Reuse {
             self.pool.put(connection);
         }

@@ -64,6 +64,7 @@ fn upstream(backend: &Backend) -> Upstream {
         &backend.replicas[0],
         Connector::new(Trust::System).unwrap(),
         connections(),
+        Arc::default(),
     )
 }
 

@@ -23,6 +23,7 @@ fn door(change: impl FnOnce(&mut Plan)) -> Hooks {
     let ground = Ground {
         connector: Connector::new(Trust::System).unwrap(),
         metrics: metrics.clone(),
+        room: Arc::default(),
     };
     let running = Arc::new(ArcSwap::from_pointee(Running::new(plan, None, &ground)));
     Hooks::new(running, metrics, Arc::default())

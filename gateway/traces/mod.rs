@@ -59,9 +59,11 @@ struct Kept {
 impl Traces {
     /// Remembers a hook, and forgets the oldest that are too many or too much for these limits.
     pub fn keep(&self, mut hook: Finished, limits: &plan::Traces) {
-        if hook.document.len() > LARGEST_DOCUMENT {
-            hook.document = Bytes::new();
-        }
+        // A copy: what was posted counts as held (`server.max_buffered`) for as long as anybody has it.
+        hook.document = match hook.document.len() {
+            0..=LARGEST_DOCUMENT => Bytes::copy_from_slice(&hook.document),
+            _ => Bytes::new(),
+        };
         let bytes = hook.weight();
         let mut kept = self.kept();
         kept.bytes += bytes;

@@ -11,6 +11,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use koigate::buffered::Held;
 use koigate::inbound::{Admitted, Door, Head, Refusal, Request, Response};
 use koigate::logging;
 use koigate::server::{Phase, Stops, Supervisor};
@@ -89,6 +90,7 @@ impl Door for Mock {
             "POST" => Ok(Admitted {
                 pass: (),
                 max_body: MAX_BODY,
+                held: Held::uncounted(),
             }),
             _ => Err(Box::new(self.refuse(Refusal::Method))),
         }

@@ -15,8 +15,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::{Admitted, Capacity, Door, Front, Head, Refusal, Request, Response};
+use crate::buffered::Room;
 use crate::server::{Ended, Stops, Supervisor};
 
+mod buffered;
 mod conversation;
 mod crowd;
 mod patience;
@@ -36,6 +38,8 @@ struct Porch {
     dropped: Arc<AtomicUsize>,
     /// How many connections it takes.
     capacity: std::sync::Mutex<Option<Capacity>>,
+    /// Where bodies count.
+    room: Arc<Room>,
     /// Refusals that the edge made, in order.
     refusals: std::sync::Mutex<Vec<Refusal>>,
 }
@@ -85,6 +89,7 @@ impl Door for Porch {
             _ => Ok(Admitted {
                 pass: (),
                 max_body: MAX_BODY,
+                held: self.room.open(),
             }),
         }
     }

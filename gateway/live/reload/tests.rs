@@ -39,6 +39,7 @@ async fn a_panic_while_it_reads_ends_nobodys_watching() {
     let ground = Ground {
         connector: Connector::new(Trust::System).unwrap(),
         metrics: Arc::new(Metrics::new().unwrap()),
+        room: Arc::default(),
     };
     let configuration = Configuration::read_as_written(file.says("1s")).unwrap();
     let reloader = Reloader {

@@ -7,7 +7,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 use koigate_core::failure::Failure;
 
 use super::head::Coding;
-use super::{protocol, too_large};
+use super::{overloaded, protocol, too_large};
+use crate::buffered::Held;
 
 /// The most that is allocated because a header says so. Beyond it memory follows what has really come.
 const TRUSTED: usize = 64 * 1024;
@@ -24,6 +25,8 @@ pub(super) struct Content {
     body: Vec<u8>,
     limit: usize,
     decoding: Decoding,
+    /// Where the body counts.
+    held: Held,
 }
 
 #[derive(Debug)]
@@ -60,7 +63,13 @@ impl Content {
             body: Vec::with_capacity(capacity),
             limit,
             decoding,
+            held: Held::uncounted(),
         })
+    }
+
+    /// The same, and the body counts there.
+    pub(super) fn held_in(self, held: Held) -> Self {
+        Self { held, ..self }
     }
 
     /// Takes the next bytes of the body in.
@@ -70,6 +79,9 @@ impl Content {
                 if bytes.len() > self.limit - self.body.len() {
                     return Err(too_large());
                 }
+                self.held
+                    .cover(self.body.len() + bytes.len())
+                    .map_err(overloaded)?;
                 self.body.extend_from_slice(bytes);
                 Ok(())
             }
@@ -78,9 +90,14 @@ impl Content {
                 if *coded > self.limit {
                     return Err(too_large());
                 }
-                inflate.push(bytes, &mut self.body, self.limit)
+                inflate.push(bytes, &mut self.body, (self.limit, &mut self.held))
             }
         }
+    }
+
+    /// Counts what has been put into [`Content::space`].
+    pub(super) fn count(&mut self) -> Result<(), Failure> {
+        self.held.cover(self.body.len()).map_err(overloaded)
     }
 
     /// Room for some of the `remaining` bytes, if they can go into the body as they come. It doubles what is
@@ -104,7 +121,7 @@ impl Content {
         }
         // A body may be held for as long as its hook; what growing left over need not be.
         self.body.shrink_to_fit();
-        Ok(self.body.into())
+        Ok(self.held.around(self.body))
     }
 }
 
@@ -120,7 +137,12 @@ impl Inflate {
     }
 
     /// Decodes all of `input` onto the end of `body`.
-    fn push(&mut self, mut input: &[u8], body: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
+    fn push(
+        &mut self,
+        mut input: &[u8],
+        body: &mut Vec<u8>,
+        (limit, held): (usize, &mut Held),
+    ) -> Result<(), Failure> {
         let Some(&first) = input.first() else {
             return Ok(());
         };
@@ -140,6 +162,7 @@ impl Inflate {
             if body.len() > limit {
                 return Err(too_large());
             }
+            held.cover(body.len()).map_err(overloaded)?;
             self.ended = status == Status::StreamEnd;
             // Room left over means that the decoder has nothing more to give.
             if input.is_empty() && (self.ended || body.len() < body.capacity()) {

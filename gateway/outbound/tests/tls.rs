@@ -123,6 +123,7 @@ fn https(address: SocketAddr, host: &str, trust: Trust) -> Upstream {
         &backend.replicas[0],
         Connector::new(trust).unwrap(),
         connections(),
+        Arc::default(),
     )
 }
 

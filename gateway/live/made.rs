@@ -1,0 +1,86 @@
+//! The documents that are made for the calls of one hook: views, and what earlier stages have left.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use crate::buffered::{Full, Held, Room};
+
+/// What is smaller doesn't count: `max_in_flight` bounds it well enough, and it costs most hooks nothing.
+pub const COUNTED: usize = 16 * 1024;
+
+/// The room that the documents sent for one hook take. Those that share their bytes take it once, and keep it until
+/// the hook and its last call are over.
+pub(super) struct Made {
+    room: Arc<Room>,
+    /// Where those begin that have their room; what was posted has had it from the start.
+    known: Mutex<Vec<(usize, Held)>>,
+}
+
+// === impl Made ===
+
+impl Made {
+    /// For a hook that was posted with this document.
+    pub(super) fn new(room: Arc<Room>, posted: &Bytes) -> Self {
+        let posted = (begin(posted), Held::uncounted());
+        Self {
+            room,
+            known: Mutex::new(vec![posted]),
+        }
+    }
+
+    /// Counts what a backend is about to be sent.
+    ///
+    /// # Errors
+    ///
+    /// There is no room for it.
+    pub(super) fn cover(&self, sent: &Bytes) -> Result<(), Full> {
+        if sent.len() < COUNTED {
+            return Ok(());
+        }
+        // Nothing that runs under the lock leaves it half done.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.iter().any(|(it, _)| *it == begin(sent)) {
+            return Ok(());
+        }
+        let mut held = self.room.open();
+        held.cover(sent.len())?;
+        known.push((begin(sent), held));
+        Ok(())
+    }
+}
+
+/// Where bytes begin in memory tells whether they are shared. One that has gone may have left its place to another:
+/// that takes its room over too.
+fn begin(bytes: &Bytes) -> usize {
+    bytes.as_ptr() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_bytes_count_once_and_until_the_hook_is_over() {
+        let document = |byte| Bytes::from(vec![byte; COUNTED]);
+        let room = Arc::new(Room::default());
+        room.limit_to(2 * COUNTED);
+        let (posted, view, merged, late) = (document(1), document(2), document(3), document(4));
+        let made = Made::new(room.clone(), &posted);
+        for (sent, held) in [
+            (&posted, 0),
+            (&view, 1),
+            (&view, 1),
+            (&merged, 2),
+            (&posted, 2),
+            (&view, 2),
+        ] {
+            assert_eq!(made.cover(sent), Ok(()));
+            assert_eq!(room.held(), held * COUNTED);
+        }
+        assert_eq!(made.cover(&late), Err(Full));
+        assert_eq!(made.cover(&late.slice(1..)), Ok(()), "a small one doesn't count");
+        drop(made);
+        assert_eq!(room.held(), 0);
+    }
+}
