@@ -2,7 +2,7 @@
 //! read and dropped.
 //!
 //! Strict where two readers could disagree about where a message ends: a size is one to sixteen hexadecimal
-//! digits, and every line ends with carriage return and line feed.
+//! digits, every line ends with carriage return and line feed, and none holds another control character.
 
 use super::body::Step;
 
@@ -100,14 +100,14 @@ impl Chunked {
             (State::Size, _) => self.size(byte),
             (State::Extension, b'\r') => Ok(State::SizeFeed),
             (State::Extension, b'\n') => Err(BadChunk),
-            (State::Extension, _) => self.drop_one(State::Extension),
+            (State::Extension, _) => self.drop_one(byte, State::Extension),
             (State::SizeFeed, b'\n') => Ok(self.after_size()),
             (State::ContentReturn, b'\r') => Ok(State::ContentFeed),
             (State::ContentFeed, b'\n') => Ok(State::Size),
             (State::TrailerStart, b'\r') => Ok(State::LastFeed),
             (State::TrailerStart | State::Trailer, b'\n') => Err(BadChunk),
             (State::Trailer, b'\r') => Ok(State::TrailerFeed),
-            (State::TrailerStart | State::Trailer, _) => self.drop_one(State::Trailer),
+            (State::TrailerStart | State::Trailer, _) => self.drop_one(byte, State::Trailer),
             (State::TrailerFeed, b'\n') => Ok(State::TrailerStart),
             (State::LastFeed, b'\n') => Ok(State::End),
             _ => Err(BadChunk),
@@ -128,7 +128,7 @@ impl Chunked {
             _ if self.digits == 0 => Err(BadChunk),
             b'\r' => Ok(State::SizeFeed),
             // White space before an extension is bad but to be read (RFC 9112 section 7.1.1); some servers pad.
-            b';' | b' ' | b'\t' => self.drop_one(State::Extension),
+            b';' | b' ' | b'\t' => self.drop_one(byte, State::Extension),
             _ => Err(BadChunk),
         }
     }
@@ -142,9 +142,11 @@ impl Chunked {
         }
     }
 
-    fn drop_one(&mut self, state: State) -> Result<State, BadChunk> {
+    /// Reads past a byte of an extension or a trailer, which no more than a header may hold a control character.
+    fn drop_one(&mut self, byte: u8, state: State) -> Result<State, BadChunk> {
         self.dropped += 1;
-        if self.dropped > MAX_DROPPED {
+        let is_control = byte.is_ascii_control() && byte != b'\t';
+        if is_control || self.dropped > MAX_DROPPED {
             Err(BadChunk)
         } else {
             Ok(state)

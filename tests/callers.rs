@@ -1,0 +1,381 @@
+//! Who may send hooks, how many at once, and how much: strangers, crowds and giants leave the others alone.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use koigate_core::texts;
+use tokio::net::TcpSocket;
+
+use crate::support::backend::{Backend, backend};
+use crate::support::gateway::{Gateway, Setup, gateway};
+use crate::support::reply::{json_body, no_content, text};
+use crate::support::script::script;
+use crate::support::wire::{Response, Wire};
+
+/// A hook for this target with these header lines.
+fn hook(target: &str, lines: &str) -> String {
+    format!("POST {target} HTTP/1.1\r\nHost: gateway.example\r\n{lines}Content-Length: 2\r\n\r\n{{}}")
+}
+
+fn basic(user_and_password: &str) -> String {
+    format!("Authorization: Basic {}\r\n", STANDARD.encode(user_and_password))
+}
+
+/// A connection from another address of this machine.
+async fn from(address: [u8; 4], to: SocketAddr) -> Wire {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((address, 0))).unwrap();
+    Wire::new(socket.connect(to).await.unwrap())
+}
+
+async fn answers_from(gateway: &Gateway, address: [u8; 4], bytes: String) -> Response {
+    let mut wire = from(address, gateway.hooks).await;
+    wire.write(bytes).await.unwrap();
+    wire.answered().await
+}
+
+/// The configuration that a gateway began with, with another `[server]`, and the same addresses.
+fn with_server(setup: &Setup, gateway: &Gateway, lines: &str) -> String {
+    let server = format!("[server]\nlisten = '{}'\n{lines}\n", gateway.hooks);
+    let admin = format!("[admin]\nlisten = '{}'\n", gateway.admin);
+    let text = setup.text();
+    let tables = &text[text.find("[log]").expect("it is always there")..];
+    format!("{server}{admin}{tables}")
+}
+
+/// Puts this in the place of its configuration and waits until it runs.
+async fn reloads(gateway: &Gateway, text: &str) {
+    gateway.rewrites(text);
+    let response = gateway
+        .tells("POST /reload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .await;
+    assert_eq!(response.status, 200, "{response:?}");
+}
+
+// === who ===
+
+/// No word that a caller or the configuration keeps secret is told to anybody.
+async fn shows_no_canary(gateway: &Gateway, asked: &Backend) {
+    let sent = format!("{:?}", asked.requests());
+    let told = [
+        sent,
+        gateway.log().join("\n"),
+        gateway.metrics().await.text,
+        gateway.admin("/status").await.text(),
+        gateway.admin("/traces").await.text(),
+    ];
+    for told in &told {
+        assert!(!told.contains("canary"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_comes_in_three_forms_and_goes_nowhere() {
+    let asked = backend("asked").replies(text("served")).starts();
+    let gateway = gateway()
+        .asks(&asked)
+        .server("auth = { token = ['canary-old+1', { env = 'KOIGATE_TEST_TOKEN' }] }")
+        .log("level = 'debug'")
+        .with_env("KOIGATE_TEST_TOKEN", "canary-new")
+        .starts()
+        .await;
+    let good = [
+        hook("/onMessage?token=canary-new", ""),
+        hook("/onMessage?token=canary-old+1", ""),
+        hook("/?hook=onMessage&token=canary%2Dold%2b1", ""),
+        hook("/onMessage", "Authorization: Bearer canary-new\r\n"),
+        hook("/onMessage", &basic("bot:canary-old+1")),
+        hook("/onMessage", &basic(":canary-new")),
+    ];
+    for request in &good {
+        let answer = gateway.answers(request).await;
+        assert_eq!((answer.status, &*answer.text()), (200, "served"), "{request}");
+    }
+    let strangers = [
+        hook("/onMessage", ""),
+        hook("/onMessage?token=canary-newer", ""),
+        hook("/onMessage?token=canary-ne", ""),
+        hook("/onMessage?token=&token=canary-new", ""),
+        hook("/onMessage", "Authorization: Bearer canary-wrong\r\n"),
+        hook("/onMessage", &basic("canary-new:")),
+        hook("/nowhere", ""),
+        hook("/onMessage", "").replace("POST", "GET"),
+        // Judged on its head: a body over max_body is not waited for, nor is one asked for.
+        "POST /onMessage HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\nExpect: 100-continue\r\n\r\n"
+            .into(),
+    ];
+    for request in &strangers {
+        let mut wire = gateway.connect().await;
+        wire.write(request).await.unwrap();
+        let answer = wire.answered().await;
+        assert_eq!(
+            (answer.status, &*answer.text()),
+            (401, texts::UNAUTHORIZED),
+            "{request}"
+        );
+        assert_eq!(answer.interim, [0; 0], "{request}");
+        assert!(
+            answer
+                .head
+                .fields
+                .iter()
+                .any(|(name, _)| name == "WWW-Authenticate")
+        );
+        assert_eq!(wire.closed().await, "", "{request}");
+    }
+    assert_eq!(asked.asked(), good.len(), "nothing of strangers is forwarded");
+    gateway
+        .counts("koigate_request_rejections_total reason=auth", 9.0)
+        .await;
+    shows_no_canary(&gateway, &asked).await;
+}
+
+#[tokio::test]
+async fn only_sources_that_are_allowed_are_heard() {
+    let asked = backend("asked").replies(text("served")).starts();
+    let setup = || gateway().asks(&asked);
+    let gateway = setup()
+        .server("allow = ['127.0.0.2', '127.0.4.0/22']\nauth = { token = 'right' }")
+        .starts()
+        .await;
+    let request = || hook("/onMessage?token=right", "");
+    for (address, status) in [
+        ([127, 0, 0, 2], 200),
+        ([127, 0, 5, 9], 200),
+        ([127, 0, 0, 1], 403),
+        ([127, 0, 0, 3], 403),
+        ([127, 0, 8, 1], 403),
+    ] {
+        let answer = answers_from(&gateway, address, request()).await;
+        assert_eq!(answer.status, status, "{address:?}: {answer:?}");
+    }
+    let answer = answers_from(&gateway, [127, 0, 0, 1], hook("/nowhere", "")).await;
+    assert_eq!((answer.status, &*answer.text()), (403, texts::FORBIDDEN));
+    assert_eq!(asked.asked(), 2);
+    gateway
+        .counts("koigate_request_rejections_total reason=source", 4.0)
+        .await;
+    gateway
+        .counts("koigate_request_rejections_total reason=auth", 0.0)
+        .await;
+    reloads(
+        &gateway,
+        &with_server(&setup(), &gateway, "allow = ['127.0.0.1']"),
+    )
+    .await;
+    let answer = answers_from(&gateway, [127, 0, 0, 1], hook("/onMessage", "")).await;
+    assert_eq!(answer.status, 200, "a reload counts at once");
+    assert_eq!(
+        answers_from(&gateway, [127, 0, 0, 2], request()).await.status,
+        403
+    );
+}
+
+// === how many ===
+
+#[tokio::test]
+async fn one_address_can_not_take_every_connection() {
+    let asked = backend("asked").starts();
+    let setup = || gateway().asks(&asked);
+    let gateway = setup()
+        .server("max_connections = 40\nmax_connections_per_address = 10")
+        .starts()
+        .await;
+    let mut greedy = Vec::new();
+    for _ in 0..10 {
+        let mut wire = gateway.connect().await;
+        wire.write(hook("/onMessage", "")).await.unwrap();
+        assert_eq!(wire.answered().await.status, 204);
+        greedy.push(wire);
+    }
+    // Whoever finds no seat is told why.
+    for _ in 0..20 {
+        greedy.push(gateway.connect().await);
+    }
+    for wire in &mut greedy[10..] {
+        let answer = wire.answered().await;
+        assert_eq!((answer.status, &*answer.text()), (503, texts::OVERLOADED));
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert_eq!(wire.closed().await, "");
+    }
+    gateway
+        .counts("koigate_request_rejections_total reason=overloaded", 20.0)
+        .await;
+    let healthy = answers_from(&gateway, [127, 0, 0, 9], hook("/onMessage", "")).await;
+    assert_eq!(healthy.status, 204);
+    reloads(&gateway, &with_server(&setup(), &gateway, "max_connections = 5")).await;
+    let late = answers_from(&gateway, [127, 0, 0, 9], hook("/onMessage", "")).await;
+    assert_eq!(late.status, 503, "ten are there, and five may be");
+    greedy[0].write(hook("/onMessage", "")).await.unwrap();
+    assert_eq!(greedy[0].answered().await.status, 204, "who is there stays");
+    drop(greedy);
+    let mut tries = 0;
+    while answers_from(&gateway, [127, 0, 0, 9], hook("/onMessage", ""))
+        .await
+        .status
+        != 204
+    {
+        tries += 1;
+        assert!(tries < 500, "seats are given back");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn idle_connections_hold_nobody_up() {
+    let asked = backend("asked").starts();
+    let gateway = gateway()
+        .asks(&asked)
+        .server("max_connections = 300")
+        .starts()
+        .await;
+    let mut idle = Vec::new();
+    for _ in 0..200 {
+        let mut wire = gateway.connect().await;
+        wire.write("POST /onMessage HT").await.unwrap();
+        idle.push(wire);
+    }
+    let answer = gateway.koipy().posts("/onMessage", "{}").await;
+    assert_eq!(answer.status, 204);
+    // The last of them has five seconds from its accepting.
+    for wire in &mut idle {
+        assert_eq!(wire.closed().await, "", "late, and not answered");
+    }
+    gateway
+        .counts("koigate_request_rejections_total reason=bad_request", 200.0)
+        .await;
+}
+
+// === how much ===
+
+const LIMITS: &str = "max_body = '1MiB'\nmax_buffered = '2MiB'";
+
+/// Waits until nothing is held any more.
+async fn is_empty(gateway: &Gateway) {
+    gateway.counts("koigate_buffered_bytes", 0.0).await;
+}
+
+#[tokio::test]
+async fn bodies_of_all_hooks_share_one_room() {
+    let asked = backend("asked").starts();
+    let setup = || gateway().asks(&asked);
+    let gateway = setup().server(LIMITS).starts().await;
+    let large = vec![b' '; 1 << 20];
+    let head = format!(
+        "POST /onMessage HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+        large.len()
+    );
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let mut wire = gateway.connect().await;
+        wire.write(&head).await.unwrap();
+        wire.write(&large[..900_000]).await.unwrap();
+        waiting.push(wire);
+    }
+    gateway.counts("koigate_buffered_bytes", 1_800_000.0).await;
+    let mut late = gateway.connect().await;
+    late.write(&head).await.unwrap();
+    // The refusal may come before all of it is written.
+    let _ = late.write(&large[..500_000]).await;
+    let answer = late.answered().await;
+    assert_eq!((answer.status, &*answer.text()), (503, texts::OVERLOADED));
+    gateway
+        .counts("koigate_request_rejections_total reason=overloaded", 1.0)
+        .await;
+    let small = gateway.koipy().posts("/onMessage", "{}").await;
+    assert_eq!(small.status, 204, "small hooks pass");
+    let mut first = waiting.remove(0);
+    first.write(&large[900_000..]).await.unwrap();
+    assert_eq!(first.answered().await.status, 204);
+    drop(waiting);
+    is_empty(&gateway).await;
+    let again = gateway.koipy().posts("/onMessage", &large).await;
+    assert_eq!(again.status, 204, "it recovers");
+    is_empty(&gateway).await;
+    reloads(
+        &gateway,
+        &with_server(&setup(), &gateway, "max_body = '64KiB'\nmax_buffered = '64KiB'"),
+    )
+    .await;
+    let kept = gateway.koipy().posts("/onMessage", &large[..64 << 10]).await;
+    assert_eq!(kept.status, 204);
+    is_empty(&gateway).await;
+}
+
+#[tokio::test]
+async fn a_reply_that_finds_no_room_is_a_failed_call() {
+    let part = text("x").with("y".repeat(700_000));
+    let begun = script().sends(part.to_wire());
+    let large = |name: &str| backend(name).replies(begun.clone()).starts();
+    let (one, two, three) = (large("one"), large("two"), large("three"));
+    let gateway = gateway()
+        .backends([&one, &two, &three])
+        .chain("onMessage", "['one', 'two', 'three']")
+        .server(LIMITS)
+        .starts()
+        .await;
+    let answer = gateway.koipy().posts("/onMessage", "{}").await;
+    assert_eq!(
+        (answer.status, answer.body.len()),
+        (200, 700_000 * 2 + 1),
+        "{answer:?}"
+    );
+    gateway
+        .counts(
+            "koigate_backend_failures_total backend=three kind=overloaded",
+            1.0,
+        )
+        .await;
+    gateway.counts("koigate_fail_open_total backend=three", 1.0).await;
+    is_empty(&gateway).await;
+    let again = gateway.koipy().posts("/onMessage", "{}").await;
+    assert_eq!(again.body.len(), 700_000 * 2 + 1, "it recovers");
+    is_empty(&gateway).await;
+}
+
+#[tokio::test]
+async fn what_later_stages_are_sent_counts_too() {
+    let document = format!("{{\"result\": {{\"x\": \"{}\"}}}}", "z".repeat(900_000));
+    let adds = backend("adds")
+        .replies(json_body("{\"result\": {\"y\": 1}}"))
+        .starts();
+    let late = backend("late").starts();
+    let gateway = gateway()
+        .backends([&adds, &late])
+        .chain("onResult", "['adds', 'late']")
+        .server("max_body = '1MiB'\nmax_buffered = '1500KiB'")
+        .starts()
+        .await;
+    let answer = gateway.koipy().posts("/onResult", &document).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    gateway
+        .counts("koigate_backend_failures_total backend=late kind=overloaded", 1.0)
+        .await;
+    assert_eq!(late.asked(), 0);
+    is_empty(&gateway).await;
+}
+
+#[tokio::test]
+async fn lost_calls_give_their_room_back() {
+    let slow = backend("slow")
+        .set("always_finish = true")
+        .replies(no_content().after(400))
+        .starts();
+    let gateway = gateway().asks(&slow).server(LIMITS).starts().await;
+    let mut wire = gateway.connect().await;
+    let body = vec![b' '; 500_000];
+    wire.write(format!(
+        "POST /onMessage HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    ))
+    .await
+    .unwrap();
+    wire.write(&body).await.unwrap();
+    slow.was_asked(1).await;
+    drop(wire);
+    // The call goes on, and what it sends is held until it has ended.
+    gateway.counts("koigate_buffered_bytes", 500_000.0).await;
+    is_empty(&gateway).await;
+}
