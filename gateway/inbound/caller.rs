@@ -152,6 +152,11 @@ impl Caller {
         self.arrived.advance(count.min(self.arrived.len()));
     }
 
+    /// Drops all that has arrived, and the memory that it took.
+    pub(super) fn forget(&mut self) {
+        self.arrived = BytesMut::new();
+    }
+
     /// Writes all of it, in one system call where the socket has room.
     pub(super) async fn write(&mut self, mut bytes: impl Buf) -> Result<(), Lost> {
         let pace = Duration::from_secs((bytes.remaining() / WRITE_PACE) as u64);
@@ -180,8 +185,8 @@ impl Caller {
             }
             let mut dropped = 0;
             while dropped < LINGER_BYTES {
-                self.arrived.clear();
-                if self.read(BLOCK).await.is_err() {
+                self.forget();
+                if self.read_block().await.is_err() {
                     return;
                 }
                 dropped += self.arrived.len();

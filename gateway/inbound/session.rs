@@ -179,6 +179,8 @@ impl<'a, D: Door> Session<'a, D> {
             Broken::TooLarge => Refusal::TooLarge,
             Broken::Overloaded => Refusal::Overloaded,
         };
+        // What has come of it counts nowhere any more, and the caller may take its time.
+        self.caller.forget();
         let response = self.door.refuse(refusal).closing();
         self.answer(response, Persistence::Close, BodyPart::Sent).await
     }
