@@ -10,6 +10,7 @@ use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::reply::Reply;
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::h1::{Decoder, Progress, Then, Whole};
 use super::request::{Check, Request};
@@ -27,6 +28,7 @@ pub(super) struct Connection {
     input: Vec<u8>,
     /// The head of the request, so that every call writes to the same memory.
     head: Vec<u8>,
+    opened: Instant,
 }
 
 /// Why an exchange brought no reply.
@@ -84,7 +86,13 @@ impl Connection {
             stream,
             input: vec![0; INPUT],
             head: Vec::new(),
+            opened: Instant::now(),
         }
+    }
+
+    /// When it was opened.
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
     }
 
     /// Sends a request and reads its reply. The connection may be used again if the reply says [`Then::Reuse`].

@@ -33,7 +33,7 @@ use crate::buffered::{Held, Room};
 
 pub use self::dial::{Connector, Trust, UnreadableRoots};
 pub use self::names::REMEMBERED;
-pub use self::pool::IDLE;
+pub use self::pool::{IDLE, LIFE};
 pub use self::request::{Check, HOOK_HEADER, Request, Template};
 pub use self::sign::{Signature, Signer};
 

@@ -88,3 +88,32 @@ impl Names {
 async fn ask(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
     lookup_host((host.as_str(), port)).await.map(Iterator::collect)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The answer that came before the name led elsewhere, and good for so much longer.
+    async fn knowing(names: &Names, good_for: Duration) -> SocketAddr {
+        let old = SocketAddr::from(([127, 0, 0, 9], 80));
+        names.state.lock().await.known = Some(Known {
+            addresses: Arc::new([old]),
+            until: Instant::now() + good_for,
+        });
+        old
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_elsewhere_is_followed() {
+        let names = Names::new("localhost", 80);
+        let old = knowing(&names, REMEMBERED).await;
+        assert_eq!(names.addresses().await.unwrap()[..], [old]);
+        // As after a dial that reached none of them.
+        names.forget();
+        assert!(!names.addresses().await.unwrap().contains(&old));
+
+        let old = knowing(&names, Duration::ZERO).await;
+        let anew = names.addresses().await.unwrap();
+        assert!(!anew.is_empty() && !anew.contains(&old));
+    }
+}

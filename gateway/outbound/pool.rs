@@ -12,6 +12,9 @@ use super::connection::Connection;
 /// close.
 pub const IDLE: Duration = Duration::from_secs(4);
 
+/// How old a connection may become, however busy it is: a service whose name leads elsewhere now is followed.
+pub const LIFE: Duration = Duration::from_secs(60);
+
 /// The idle connections of one backend.
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -68,10 +71,14 @@ impl Pool {
         }
     }
 
-    /// Lays a connection aside that is at the start of an exchange; closes it if there are enough.
+    /// Lays a connection aside that is at the start of an exchange; closes it if there are enough, or if it is too old.
     pub(super) fn put(self: &Arc<Self>, mut connection: Connection) {
+        let now = Instant::now();
+        if now.saturating_duration_since(connection.opened()) >= LIFE {
+            return;
+        }
         connection.shrink();
-        let until = Instant::now() + IDLE;
+        let until = now + IDLE;
         let mut state = self.state();
         if state.idle.len() >= self.capacity {
             drop(state);

@@ -104,6 +104,26 @@ async fn too_old_is_not_taken() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_busy_one_is_closed_in_the_end() {
+    let pool = Pool::new(8);
+    let (ours, mut theirs) = connection();
+    pool.put(ours);
+    let mut left = LIFE;
+    while left > IDLE / 2 {
+        advance(IDLE / 2).await;
+        left -= IDLE / 2;
+        let busy = pool.take().unwrap();
+        pool.put(busy);
+    }
+    assert!(!is_closed(&mut theirs).await);
+    let busy = pool.take().unwrap();
+    advance(left).await;
+    pool.put(busy);
+    assert!(is_closed(&mut theirs).await);
+    assert_eq!(pool.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_has_not_kept_quiet_is_not_taken() {
     let pool = Pool::new(8);
     let (quiet, _quiet_end) = connection();
