@@ -12,7 +12,7 @@ use crate::admin::status::Listening;
 use crate::live::{Configuration, Ground, Reloader, Trigger, watch};
 use crate::logging::Level;
 use crate::metrics::Metrics;
-use crate::outbound::{Connector, Trust, UnreadableRoots};
+use crate::outbound::{Connector, UnreadableRoots};
 use crate::serve::Hooks;
 use crate::server::{BindError, Ended, Hangups, Stops, Supervisor};
 use crate::traces::Traces;
@@ -51,7 +51,7 @@ impl Gateway {
             configuration.plan.admin.clone(),
         );
         let metrics = Arc::new(Metrics::new()?);
-        let connector = Connector::new(Trust::System)?;
+        let connector = Connector::new()?;
         let ground = Ground {
             connector,
             metrics: metrics.clone(),

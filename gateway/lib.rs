@@ -15,7 +15,7 @@
 //! calls       the calls of one stage; dropping them lets the losers end by rule
 //! offload     heavy judgement off the thread; drawing is the same for picture sheets
 //! outbound    one exchange with one backend: dial, pool, codec
-//! http1       message framing, shared by both directions
+//! http1, tls  message framing and TLS, shared by both directions
 //! live        a plan, and per backend what lives beside it: pool, permits, meters
 //! traces      the last hooks, remembered: bounded in number and bytes
 //! metrics, admin, journal, logging, ids, version
@@ -49,5 +49,6 @@ pub mod outbound;
 pub mod route;
 pub mod serve;
 pub mod server;
+pub mod tls;
 pub mod traces;
 pub mod version;

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::live::{Configuration, Ground};
-use crate::outbound::{Connector, Trust};
+use crate::outbound::Connector;
 use crate::server::{Ended, Stops, Supervisor};
 
 /// A door that keeps a hook for as long as its test wants it.
@@ -59,7 +59,7 @@ fn door(text: &str, supervisor: &Supervisor) -> (AdminDoor, PathBuf) {
     std::fs::write(&file, text).unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let ground = Ground {
-        connector: Connector::new(Trust::System).unwrap(),
+        connector: Connector::new().unwrap(),
         metrics: metrics.clone(),
         room: Arc::default(),
     };

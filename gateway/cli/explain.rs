@@ -17,7 +17,7 @@ use koigate::dispatch::dispatch;
 use koigate::ids::Ids;
 use koigate::live::{Configuration, Ground, HookCaller, Running};
 use koigate::metrics::Metrics;
-use koigate::outbound::{Connector, Trust};
+use koigate::outbound::Connector;
 use koigate::traces::{Answered, Finished, Trace};
 use koigate_core::answer::Answer;
 use koigate_core::hook::{Hook, HookName, KNOWN};
@@ -123,7 +123,7 @@ fn load(path: &Path, most: usize) -> Result<Bytes, CommandError> {
 
 async fn ask(configuration: Configuration, name: HookName, document: Bytes) -> Result<Run, CommandError> {
     let ground = Ground {
-        connector: Connector::new(Trust::System).map_err(koigate::assembly::StartError::from)?,
+        connector: Connector::new().map_err(koigate::assembly::StartError::from)?,
         metrics: Arc::new(Metrics::new().map_err(koigate::assembly::StartError::from)?),
         room: Arc::default(),
     };

@@ -247,7 +247,7 @@ fn way(backend: &Backend, target: &Target, lived: Option<&LiveBackend>, ground: 
         Arc::new(Upstream::new(
             backend,
             target,
-            ground.connector.clone(),
+            &ground.connector,
             connections,
             ground.room.clone(),
         ))

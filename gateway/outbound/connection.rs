@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::h1::{Decoder, Progress, Then, Whole};
 use super::request::{Check, Request};
+use crate::tls;
 
 /// What a connection reads at once, in bytes: enough for most replies, little enough to keep while it is idle.
 const INPUT: usize = 8 * 1024;
@@ -210,7 +211,11 @@ impl Exchange<'_> {
     /// What an error while reading means.
     fn broken(&self, error: &io::Error) -> Broken {
         if self.heard == Heard::Nothing {
-            return Broken::Unheard;
+            // A backend may say only after the handshake (TLS 1.3) that it wants a certificate, or another one.
+            return match tls::rejection(error) {
+                Some(words) => Broken::Failed(Failure::new(FailureKind::Connect, words)),
+                None => Broken::Unheard,
+            };
         }
         let detail = format!("the connection broke inside the reply: {}", error.kind());
         Broken::Failed(Failure::new(FailureKind::Reset, detail))

@@ -1,81 +1,72 @@
-//! New connections: names, every address in turn, TLS, all within `connect_timeout`. Dialling itself is
-//! Pingora's; this turns its errors into failures.
+//! New connections: names, every address in turn, TLS, all within `connect_timeout`.
 
+use std::io;
 use std::net::SocketAddr;
-use std::panic::catch_unwind;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::plan::{Backend, Scheme, Target};
-use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::protocols::Stream;
-use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorType};
+use pingora::protocols::l4::stream::Stream as Transport;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::rustls::RootCertStore;
 
 use super::names::Names;
+use crate::tls::{self, Client};
 
-/// What the certificates of backends are checked against.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trust {
-    /// The roots of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-    System,
-    /// The certificates of a PEM file, and no others.
-    File(PathBuf),
-}
-
-/// What opens connections, for all backends of a process: it holds the trusted roots and TLS sessions.
+/// What opens connections, for all backends of a process: it holds the roots of the system, or of `SSL_CERT_FILE`
+/// and `SSL_CERT_DIR`.
 #[derive(Clone)]
-pub struct Connector(Arc<TransportConnector>);
+pub struct Connector(Arc<RootCertStore>);
 
 /// The trusted roots can't be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("the trusted root certificates can't be read (see SSL_CERT_FILE and SSL_CERT_DIR)")]
-pub struct UnreadableRoots;
+pub struct UnreadableRoots(#[source] io::Error);
 
 /// Dials one backend.
 pub(super) struct Dialer {
-    connector: Connector,
-    target: Target,
+    security: Security,
     connect_timeout: Duration,
     names: Names,
     /// Which address answered last. Trying it first, one that is dead costs its share of the time once.
     preferred: AtomicUsize,
 }
 
+/// What is spoken below HTTP.
+enum Security {
+    Plain,
+    Tls(Client),
+    /// TLS, and what is configured for it can't be used.
+    Unusable,
+}
+
 // === impl Connector ===
 
 impl Connector {
-    /// Reads the trusted roots.
+    /// Reads the trusted roots. What is no root among them is passed over, as others do.
     ///
     /// # Errors
     ///
-    /// There are some and they can't be read. None at all is no error: then no `https` backend is trusted.
-    pub fn new(trust: Trust) -> Result<Self, UnreadableRoots> {
-        let read = || {
-            let Trust::File(path) = trust else {
-                return TransportConnector::new(None);
-            };
-            let mut options = ConnectorOptions::new(0);
-            options.ca_file = Some(path.to_string_lossy().into_owned());
-            TransportConnector::new(Some(options))
-        };
-        // Pingora has no other way to say that it can't read them than to panic.
-        let connector = catch_unwind(read).map_err(|_| UnreadableRoots)?;
-        Ok(Self(Arc::new(connector)))
+    /// There are some and they can't be read. None at all is no error: then no `https` backend is trusted but by
+    /// a `ca` of its own.
+    pub fn new() -> Result<Self, UnreadableRoots> {
+        let found = pingora::tls::load_native_certs().map_err(UnreadableRoots)?;
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(found);
+        Ok(Self(Arc::new(roots)))
     }
 }
 
 // === impl Dialer ===
 
 impl Dialer {
-    pub(super) fn new(backend: &Backend, target: &Target, connector: Connector) -> Self {
+    pub(super) fn new(backend: &Backend, target: &Target, connector: &Connector) -> Self {
         Self {
-            connector,
-            target: target.clone(),
+            security: Security::new(backend, target, connector),
             connect_timeout: backend.connect_timeout,
             names: Names::new(&target.host, target.port),
             preferred: AtomicUsize::new(0),
@@ -125,46 +116,59 @@ impl Dialer {
         Err(failure)
     }
 
-    /// Opens a connection to one address. The certificate is checked for the URL's host; of one like
-    /// `a_b.example.com` Pingora checks it for `a-b.example.com`, which the same wildcards cover.
+    /// Opens a connection to one address.
     async fn try_one(&self, address: SocketAddr) -> Result<Stream, Failure> {
-        let tls = self.target.scheme == Scheme::Https;
-        // An empty name would switch the check off without a word.
-        if tls && self.target.host.is_empty() {
-            return Err(connect("no host to check the certificate for"));
+        if let Security::Unusable = self.security {
+            return Err(connect(
+                "TLS: the configured certificates can't be used for this host",
+            ));
         }
-        // A socket address resolves to itself, so nothing blocks here.
-        let peer = HttpPeer::new(address, tls, self.target.host.clone());
-        self.connector
-            .0
-            .new_stream(&peer)
+        let socket = TcpStream::connect(address)
             .await
-            .map_err(|error| failure(&error))
+            .map_err(|error| failure(&error))?;
+        // Without it a request would be a little later, and none the worse.
+        let _ = socket.set_nodelay(true);
+        let transport = Transport::from(socket);
+        match &self.security {
+            Security::Tls(client) => {
+                let stream = client.handshake(transport).await;
+                stream.map_err(|error| connect(tls::refusal(&error)))
+            }
+            Security::Plain | Security::Unusable => Ok(Box::new(transport)),
+        }
     }
 }
 
-/// What Pingora's error means, in words that name no address.
-fn failure(error: &Error) -> Failure {
-    connect(match error.etype() {
-        ErrorType::ConnectRefused => "connection refused",
-        ErrorType::ConnectNoRoute => "no route to the host",
-        ErrorType::ConnectTimedout => "no connection in time",
-        ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert => refusal(&error.to_string()),
-        _ => "can't connect",
-    })
+// === impl Security ===
+
+impl Security {
+    fn new(backend: &Backend, target: &Target, connector: &Connector) -> Self {
+        match target.scheme {
+            Scheme::Http => Self::Plain,
+            Scheme::Https => match Client::new(&target.host, &backend.tls, &connector.0) {
+                Ok(client) => Self::Tls(client),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(
+                        backend = &*backend.name,
+                        error,
+                        "TLS can't be used: its calls fail"
+                    );
+                    Self::Unusable
+                }
+            },
+        }
+    }
 }
 
-/// Why a TLS handshake failed. Pingora keeps of the cause only its text.
-fn refusal(text: &str) -> &'static str {
-    const REASONS: [(&str, &str); 5] = [
-        ("UnknownIssuer", "TLS: the certificate's issuer is not trusted"),
-        ("BadSignature", "TLS: the certificate's issuer is not trusted"),
-        ("xpired", "TLS: the certificate has expired"),
-        ("not valid for", "TLS: the certificate is not for this host"),
-        ("NotValidForName", "TLS: the certificate is not for this host"),
-    ];
-    let reason = REASONS.iter().find(|(mark, _)| text.contains(mark));
-    reason.map_or("TLS: the handshake failed", |(_, words)| words)
+/// Why there is no connection, in words that name no address.
+fn failure(error: &io::Error) -> Failure {
+    connect(match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "no route to the host",
+        io::ErrorKind::TimedOut => "no connection in time",
+        _ => "can't connect",
+    })
 }
 
 fn connect(detail: &'static str) -> Failure {

@@ -31,7 +31,7 @@ use self::h1::{Decoder, Then};
 use self::pool::Pool;
 use crate::buffered::{Held, Room};
 
-pub use self::dial::{Connector, Trust, UnreadableRoots};
+pub use self::dial::{Connector, UnreadableRoots};
 pub use self::names::REMEMBERED;
 pub use self::pool::{IDLE, LIFE};
 pub use self::request::{Check, HOOK_HEADER, Request, Template};
@@ -66,7 +66,7 @@ impl Upstream {
     pub fn new(
         backend: &Backend,
         target: &Target,
-        connector: Connector,
+        connector: &Connector,
         connections: Connections,
         room: Arc<Room>,
     ) -> Self {
@@ -80,7 +80,7 @@ impl Upstream {
     }
 
     /// Whether the same connections serve both: a reload that leaves this unchanged keeps them. The path is part
-    /// of each request, not of the way.
+    /// of each request, not of the way; what is trusted and shown is: no connection outlives its certificates.
     pub fn is_same_way(one: (&Backend, &Target), other: (&Backend, &Target)) -> bool {
         let way = |(backend, target): (&Backend, &Target)| {
             let limits = (backend.max_reply, backend.max_in_flight);
@@ -92,7 +92,7 @@ impl Upstream {
                 limits,
             )
         };
-        way(one) == way(other)
+        way(one) == way(other) && one.0.tls == other.0.tls
     }
 
     /// Asks the backend once and reads the whole reply.

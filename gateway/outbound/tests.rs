@@ -62,7 +62,7 @@ fn upstream(backend: &Backend) -> Upstream {
     Upstream::new(
         backend,
         &backend.replicas[0],
-        Connector::new(Trust::System).unwrap(),
+        &Connector::new().unwrap(),
         connections(),
         Arc::default(),
     )

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::metrics::Metrics;
-use crate::outbound::{Connector, Trust};
+use crate::outbound::Connector;
 
 /// A file of its own, gone at the end of the test.
 struct File(PathBuf);
@@ -37,7 +37,7 @@ async fn a_panic_while_it_reads_ends_nobodys_watching() {
     static IS_BROKEN: AtomicBool = AtomicBool::new(true);
     let file = File::new();
     let ground = Ground {
-        connector: Connector::new(Trust::System).unwrap(),
+        connector: Connector::new().unwrap(),
         metrics: Arc::new(Metrics::new().unwrap()),
         room: Arc::default(),
     };

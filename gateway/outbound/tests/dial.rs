@@ -8,11 +8,7 @@ use super::fake::{Act, BlackHole, Fake, no_content, timed};
 use super::*;
 
 fn dialer(backend: &Backend) -> Dialer {
-    Dialer::new(
-        backend,
-        &backend.replicas[0],
-        Connector::new(Trust::System).unwrap(),
-    )
+    Dialer::new(backend, &backend.replicas[0], &Connector::new().unwrap())
 }
 
 #[tokio::test]
