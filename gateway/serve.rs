@@ -33,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::offload::offload;
 use crate::outbound::HOOK_HEADER;
 use crate::route::{Kind, route};
+use crate::tls::Speech;
 use crate::traces::{Answered, Finished, Traces};
 
 /// The door behind which hooks are answered.
@@ -100,6 +101,10 @@ impl Door for Hooks {
             connections: server.max_connections,
             per_address: server.max_connections_per_address,
         }
+    }
+
+    fn speech(&self) -> Speech {
+        self.running.load().speech().clone()
     }
 
     fn admit(&self, head: &Head) -> Result<Admitted<Pass>, Box<Response>> {

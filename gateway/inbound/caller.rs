@@ -53,13 +53,17 @@ pub(super) enum Lost {
     Late,
 }
 
+/// Who is at the other end; nobody can say over a Unix socket.
+pub(super) fn peer(stream: &Stream) -> Option<SocketAddr> {
+    let digest = stream.get_socket_digest()?;
+    digest.peer_addr()?.as_inet().copied()
+}
+
 // === impl Caller ===
 
 impl Caller {
     pub(super) fn new(stream: Stream) -> Self {
-        let peer = stream
-            .get_socket_digest()
-            .and_then(|digest| digest.peer_addr()?.as_inet().copied());
+        let peer = peer(&stream);
         Self {
             stream,
             arrived: BytesMut::new(),

@@ -9,6 +9,7 @@ use koigate_core::texts;
 use super::crowd::Capacity;
 use super::head::Head;
 use crate::buffered::Held;
+use crate::tls::Speech;
 
 /// What stands behind a listener.
 ///
@@ -21,6 +22,11 @@ pub trait Door: Send + Sync + 'static {
     /// [`Refusal::Overloaded`] and is closed.
     fn capacity(&self) -> Capacity {
         Capacity::UNLIMITED
+    }
+
+    /// What callers over TCP have to speak. It is asked for each new connection that has a seat.
+    fn speech(&self) -> Speech {
+        Speech::Plain
     }
 
     /// Decides on the head alone, before the body is read and before `100 Continue`.

@@ -30,6 +30,7 @@ pub use self::watch::watch;
 use crate::buffered::Room;
 use crate::metrics::{HookMeters, Metrics};
 use crate::outbound::{Connector, Template};
+use crate::tls::Speech;
 
 /// The plan that hooks run on, swapped as one value. A hook keeps the one that it began with.
 pub struct Running {
@@ -39,6 +40,8 @@ pub struct Running {
     backends: Vec<Arc<LiveBackend>>,
     /// Every kind of hook that can arrive, with a chain or without.
     hooks: BTreeMap<HookName, Arc<LiveHook>>,
+    /// Made once for each certificate, so that sessions are resumed across reloads that leave it as it is.
+    speech: Speech,
     room: Arc<Room>,
 }
 
@@ -86,12 +89,22 @@ impl Running {
                 (name, Arc::new(hook))
             })
             .collect();
+        let same = before.filter(|running| running.plan.server.tls == plan.server.tls);
         Self {
+            speech: match same {
+                Some(running) => running.speech.clone(),
+                None => Speech::new(plan.server.tls.as_ref()),
+            },
             plan,
             backends,
             hooks,
             room: ground.room.clone(),
         }
+    }
+
+    /// What callers over TCP have to speak.
+    pub fn speech(&self) -> &Speech {
+        &self.speech
     }
 
     /// The room for bodies and replies.

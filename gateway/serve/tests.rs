@@ -11,7 +11,7 @@ use koigate_core::secret::Secret;
 use super::*;
 use crate::inbound::Connection;
 use crate::live::Ground;
-use crate::outbound::{Connector, Trust};
+use crate::outbound::Connector;
 
 const PLAN: &str = "[backends.a]\nurl = 'http://127.0.0.1:9/'\n[hooks.onMessage]\nchain = ['a']\n[server]\nmax_in_flight = 1\n";
 
@@ -21,7 +21,7 @@ fn door(change: impl FnOnce(&mut Plan)) -> Hooks {
     change(&mut plan);
     let metrics = Arc::new(Metrics::new().unwrap());
     let ground = Ground {
-        connector: Connector::new(Trust::System).unwrap(),
+        connector: Connector::new().unwrap(),
         metrics: metrics.clone(),
         room: Arc::default(),
     };

@@ -23,6 +23,7 @@ use tokio_rustls::rustls::{self, RootCertStore};
 
 pub(crate) use self::client::{Client, refusal, rejection};
 pub use self::server::Speech;
+pub(crate) use self::server::accept;
 
 /// The one protocol that is spoken within TLS (RFC 7301).
 const HTTP_1_1: &[u8] = b"http/1.1";
