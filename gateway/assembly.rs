@@ -1,6 +1,5 @@
 //! A plan's parts, put together: metrics, what lives beside the plan, doors, listeners, and what reloads it.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ use crate::traces::Traces;
 /// A gateway that listens and has not begun to answer.
 pub struct Gateway {
     supervisor: Supervisor,
-    hooks: Vec<SocketAddr>,
+    hooks: Vec<Listen>,
     admin: Vec<SocketAddr>,
     reloader: Arc<Reloader>,
 }
@@ -61,7 +60,7 @@ impl Gateway {
         let traces = Arc::new(Traces::default());
         let mut supervisor = Supervisor::new();
         let door = Arc::new(Hooks::new(reloader.cell(), metrics.clone(), traces.clone()));
-        let hooks = supervisor.listen("hooks", &addresses(&server.listen)?, door)?;
+        let hooks = supervisor.listen_at("hooks", &server.listen, door)?;
         let operators = Arc::new(AdminDoor::new(
             metrics,
             reloader.clone(),
@@ -79,7 +78,7 @@ impl Gateway {
     }
 
     /// Where hooks are accepted, with the ports that 0 became.
-    pub fn hooks(&self) -> &[SocketAddr] {
+    pub fn hooks(&self) -> &[Listen] {
         &self.hooks
     }
 
@@ -105,22 +104,6 @@ impl Gateway {
         beside.spawn(reload_at(hangups, self.reloader));
         self.supervisor.run(stops).await
     }
-}
-
-/// The addresses among these.
-///
-/// # Errors
-///
-/// A Unix socket: nothing here can bind one.
-fn addresses(listen: &[Listen]) -> Result<Vec<SocketAddr>, BindError> {
-    let address = |listen: &Listen| match listen {
-        Listen::Tcp(address) => Ok(*address),
-        Listen::Unix(_) => Err(BindError {
-            address: listen.clone(),
-            source: io::ErrorKind::Unsupported.into(),
-        }),
-    };
-    listen.iter().map(address).collect()
 }
 
 async fn reload_at(mut hangups: Hangups, reloader: Arc<Reloader>) {

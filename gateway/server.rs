@@ -9,9 +9,13 @@
 //! into every accept loop and every connection, from the moment of accepting, so that *nobody holds one any
 //! more* is *everything is answered*.
 
+mod unix;
+
+use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::IntoRawFd;
+use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +28,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use self::unix::SocketFile;
 use crate::inbound::{Door, Front};
 
 /// How long hooks in flight may take after a signal to stop.
@@ -66,7 +71,7 @@ pub enum Ended {
     CutShort,
 }
 
-/// An address that can't be listened on.
+/// An address or a Unix socket that can't be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("can't listen on {address}")]
 pub struct BindError {
@@ -84,10 +89,24 @@ enum Source {
 
 /// Listeners that start and stop together.
 struct Group {
-    services: Vec<Box<dyn Service>>,
+    services: Vec<Listening>,
     /// Bound, not yet in Pingora's hands; the name is how it asks for them.
-    sockets: Vec<(String, TcpListener)>,
+    sockets: Vec<(String, OwnedFd)>,
     stop: watch::Sender<bool>,
+}
+
+/// What accepts for one door, and the files of its Unix sockets: they go with it.
+struct Listening {
+    service: Box<dyn Service>,
+    files: Vec<SocketFile>,
+}
+
+/// A socket that is bound.
+struct Bound {
+    socket: OwnedFd,
+    /// Where, with the port that 0 became.
+    at: Listen,
+    file: Option<SocketFile>,
 }
 
 // === impl Supervisor ===
@@ -114,7 +133,22 @@ impl Supervisor {
         addresses: &[SocketAddr],
         door: Arc<D>,
     ) -> Result<Vec<SocketAddr>, BindError> {
-        self.callers.bind(name, addresses, door)
+        self.callers.bind_addresses(name, addresses, door)
+    }
+
+    /// The same, on Unix sockets too. Those are open to the user and the group of this process (mode 0660); one that
+    /// nobody listens on is replaced, and each is removed when it is no longer listened on.
+    ///
+    /// # Errors
+    ///
+    /// The first place that can't be bound: also a socket that is in use, or a path where something else stands.
+    pub fn listen_at<D: Door>(
+        &mut self,
+        name: &str,
+        places: &[Listen],
+        door: Arc<D>,
+    ) -> Result<Vec<Listen>, BindError> {
+        self.callers.bind(name, places, door)
     }
 
     /// The same for operators, who are let in until the last caller has gone.
@@ -128,7 +162,7 @@ impl Supervisor {
         addresses: &[SocketAddr],
         door: Arc<D>,
     ) -> Result<Vec<SocketAddr>, BindError> {
-        self.operators.bind(name, addresses, door)
+        self.operators.bind_addresses(name, addresses, door)
     }
 
     /// The phase as it changes.
@@ -193,24 +227,37 @@ impl Group {
         }
     }
 
-    fn bind<D: Door>(
+    fn bind_addresses<D: Door>(
         &mut self,
         name: &str,
         addresses: &[SocketAddr],
         door: Arc<D>,
     ) -> Result<Vec<SocketAddr>, BindError> {
+        let places: Vec<_> = addresses.iter().copied().map(Listen::Tcp).collect();
+        let bound = self.bind(name, &places, door)?;
+        Ok(bound.iter().filter_map(Listen::address).collect())
+    }
+
+    fn bind<D: Door>(
+        &mut self,
+        name: &str,
+        places: &[Listen],
+        door: Arc<D>,
+    ) -> Result<Vec<Listen>, BindError> {
         let mut service = listening::Service::new(name.to_owned(), Front::new(door));
-        let mut bound = Vec::with_capacity(addresses.len());
-        for &address in addresses {
-            let (socket, actual) = bind(address).map_err(|source| BindError {
-                address: address.into(),
+        let (mut bound, mut files) = (Vec::with_capacity(places.len()), Vec::new());
+        for place in places {
+            let Bound { socket, at, file } = Bound::new(place).map_err(|source| BindError {
+                address: place.clone(),
                 source,
             })?;
-            service.add_listener(endpoint(actual));
-            self.sockets.push((actual.to_string(), socket));
-            bound.push(actual);
+            service.add_listener(endpoint(&at));
+            self.sockets.push((name_of(&at), socket));
+            files.extend(file);
+            bound.push(at);
         }
-        self.services.push(Box::new(service));
+        let service = Box::new(service);
+        self.services.push(Listening { service, files });
         Ok(bound)
     }
 
@@ -221,26 +268,63 @@ impl Group {
             fds.add(name, socket.into_raw_fd());
         }
         let fds = ListenFds::new(fds.into());
-        for mut service in self.services {
+        for Listening { mut service, files } in self.services {
             let (fds, stop) = (Arc::clone(&fds), self.stop.subscribe());
-            tokio::spawn(async move { service.start_service(Some(fds), stop, 1).await });
+            tokio::spawn(async move {
+                service.start_service(Some(fds), stop, 1).await;
+                drop(files);
+            });
         }
         self.stop
     }
 }
 
-/// Binds like Pingora (the address may be in its last minute of use by a predecessor, its backlog is set when
-/// it takes the socket over), but at once: an address in use is an error, not something to wait for.
-fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let socket = TcpListener::bind(address)?;
-    socket.set_nonblocking(true)?;
-    let actual = socket.local_addr()?;
-    Ok((socket, actual))
+// === impl Bound ===
+
+impl Bound {
+    /// Binds like Pingora (an address may be in its last minute of use by a predecessor, the backlog is set when it
+    /// takes the socket over), but at once: an address in use is an error, not something to wait for.
+    fn new(place: &Listen) -> io::Result<Self> {
+        match place {
+            Listen::Tcp(address) => {
+                let socket = TcpListener::bind(address)?;
+                socket.set_nonblocking(true)?;
+                Ok(Self {
+                    at: socket.local_addr()?.into(),
+                    socket: socket.into(),
+                    file: None,
+                })
+            }
+            Listen::Unix(path) => {
+                let (socket, file) = unix::listen_at(path)?;
+                Ok(Self {
+                    at: place.clone(),
+                    socket,
+                    file: Some(file),
+                })
+            }
+        }
+    }
 }
 
 /// Without buffers of Pingora's: the session reads into its own and writes an answer in one piece.
-fn endpoint(address: SocketAddr) -> ListenerConfig {
-    ListenerConfig::tcp(address.to_string()).l4_buffer(L4BufferSettings::unbuffered())
+fn endpoint(place: &Listen) -> ListenerConfig {
+    let config = match place {
+        Listen::Tcp(_) => ListenerConfig::tcp(name_of(place)),
+        // It sets the mode again when it takes the socket over, to 0666 unless told.
+        Listen::Unix(_) => {
+            ListenerConfig::uds(name_of(place)).permissions(Permissions::from_mode(unix::MODE))
+        }
+    };
+    config.l4_buffer(L4BufferSettings::unbuffered())
+}
+
+/// What Pingora calls a listener: its address or path.
+fn name_of(place: &Listen) -> String {
+    match place {
+        Listen::Tcp(address) => address.to_string(),
+        Listen::Unix(path) => path.display().to_string(),
+    }
 }
 
 // === impl Stops ===

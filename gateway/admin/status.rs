@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use koigate_config::{Finding, Report};
-use koigate_core::plan::{Chain, Plan};
+use koigate_core::plan::{Chain, Listen, Plan};
 use serde::{Deserialize, Serialize};
 
 use crate::live::{LastReload, LiveBackend, Standing};
@@ -84,7 +84,7 @@ pub struct Problem {
     pub remedy: String,
 }
 
-/// Addresses, with the ports that 0 became.
+/// Addresses, with the ports that 0 became, and `unix:` with the path of a socket.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Listening {
     /// Where hooks are accepted.
@@ -168,11 +168,10 @@ impl From<LastReload> for Reload {
 
 impl Listening {
     /// At these addresses.
-    pub fn at(hooks: &[SocketAddr], admin: &[SocketAddr]) -> Self {
-        let spell = |addresses: &[SocketAddr]| addresses.iter().map(ToString::to_string).collect();
+    pub fn at(hooks: &[Listen], admin: &[SocketAddr]) -> Self {
         Self {
-            hooks: spell(hooks),
-            admin: spell(admin),
+            hooks: hooks.iter().map(Listen::to_string).collect(),
+            admin: admin.iter().map(SocketAddr::to_string).collect(),
         }
     }
 }

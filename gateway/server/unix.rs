@@ -1,0 +1,212 @@
+//! Unix sockets: bound for the gateway's user and group alone, in the place of what nobody listens on any more and
+//! of nothing else, and taken away at the end.
+//!
+//! Pingora's own binding removes whatever file stands at the path, a socket in use included, and opens the socket to
+//! everybody before it narrows it (pingora-core 0.9.1, `listeners/l4.rs`); so it is only handed the bound socket.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+};
+
+/// Read and write, which is what connecting needs, for the owner and the group.
+pub(super) const MODE: u32 = 0o660;
+
+/// Connections that may wait to be accepted. Pingora sets its own when it takes the socket over.
+const BACKLOG: i32 = 4096;
+
+/// The file of a bound socket. Dropping it removes the file, if it is still this socket's.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode: the path may be somebody else's by then.
+    identity: (u64, u64),
+}
+
+/// Binds a socket and listens on it. Nobody can connect before its mode is [`MODE`].
+///
+/// # Errors
+///
+/// The system's, and [`io::ErrorKind::AddrInUse`] where somebody listens there, [`io::ErrorKind::AlreadyExists`] where
+/// something else than a socket stands there.
+pub(super) fn listen_at(path: &Path) -> io::Result<(OwnedFd, SocketFile)> {
+    clear(path)?;
+    let socket = open()?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    // From here on whatever goes wrong removes it.
+    let file = SocketFile::at(path)?;
+    // Until it listens a bound socket refuses everybody, whatever the process's mask has made of its mode.
+    fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    listen(&socket, BACKLOG)?;
+    Ok((socket, file))
+}
+
+/// Removes the socket of a process that ended without doing so, and nothing else.
+fn clear(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(found) if !found.file_type().is_socket() => {
+            let words = "something that is no socket stands there";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, words));
+        }
+        Ok(_) => {}
+    }
+    // Without waiting: a listener whose backlog is full is one too.
+    match connect(&open()?, &SocketAddrUnix::new(path)?) {
+        Err(Errno::CONNREFUSED) => fs::remove_file(path),
+        Err(Errno::NOENT) => Ok(()),
+        Err(Errno::ACCESS) => Err(Errno::ACCESS.into()),
+        Ok(()) | Err(_) => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
+
+fn open() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
+}
+
+// === impl SocketFile ===
+
+impl SocketFile {
+    fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            identity: identity(path)?,
+        })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+            // Where that fails the next start does it.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+
+    use super::*;
+
+    /// A folder for one test, removed at its end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(test: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("koigate-{}-{test}", std::process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+
+        fn path(&self) -> PathBuf {
+            self.0.join("a.sock")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn bound_for_owner_and_group_and_gone_at_the_end() {
+        let folder = Folder::new("mode");
+        let path = folder.path();
+        let (_socket, file) = listen_at(&path).unwrap();
+        let found = fs::metadata(&path).unwrap();
+        assert!(found.file_type().is_socket());
+        assert_eq!(found.permissions().mode() & 0o777, 0o660);
+        UnixStream::connect(&path).unwrap();
+        drop(file);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_nobody_listens_on_is_replaced() {
+        let folder = Folder::new("stale");
+        let path = folder.path();
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let (_socket, _file) = listen_at(&path).unwrap();
+        UnixStream::connect(&path).unwrap();
+    }
+
+    #[test]
+    fn what_somebody_listens_on_is_left_alone() {
+        let folder = Folder::new("in-use");
+        let path = folder.path();
+        let listener = UnixListener::bind(&path).unwrap();
+        assert_eq!(listen_at(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        // And it still gets its callers.
+        let before = listener.accept().unwrap();
+        let caller = UnixStream::connect(&path).unwrap();
+        listener.accept().unwrap();
+        drop((before, caller, listener));
+        fs::remove_file(&path).unwrap();
+        let _datagrams = UnixDatagram::bind(&path).unwrap();
+        assert_eq!(listen_at(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn a_listener_that_accepts_nobody_is_one() {
+        let folder = Folder::new("full");
+        let path = folder.path();
+        let socket = open().unwrap();
+        bind(&socket, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        listen(&socket, 0).unwrap();
+        let _waiting = UnixStream::connect(&path).unwrap();
+        assert_eq!(listen_at(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn what_is_no_socket_is_never_removed() {
+        let folder = Folder::new("file");
+        let path = folder.path();
+        let refused = || listen_at(&path).unwrap_err().kind();
+        fs::write(&path, "mine").unwrap();
+        assert_eq!(refused(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(refused(), io::ErrorKind::AlreadyExists);
+        fs::remove_dir(&path).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        assert_eq!(refused(), io::ErrorKind::AlreadyExists);
+        assert!(fs::symlink_metadata(&path).is_ok());
+    }
+
+    #[test]
+    fn at_the_end_another_socket_is_left_alone() {
+        let folder = Folder::new("another");
+        let path = folder.path();
+        let (_socket, file) = listen_at(&path).unwrap();
+        fs::rename(&path, folder.0.join("old.sock")).unwrap();
+        let _another = UnixListener::bind(&path).unwrap();
+        drop(file);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there() {
+        let folder = Folder::new("nowhere");
+        let path = folder.0.join("missing/a.sock");
+        assert_eq!(listen_at(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
