@@ -1,17 +1,17 @@
-//! TLS on both sides. Backends: the roots of the system decide, and the certificate has to be the host's.
+//! Backends behind TLS: the roots of the system decide, or those of the backend's own `ca`; the certificate has to be
+//! the host's; and a backend may want to see one of ours.
 
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use crate::support::backend::backend;
-use crate::support::gateway::gateway;
+use crate::support::backend::{Backend, backend};
+use crate::support::gateway::{Gateway, gateway};
 use crate::support::payload::payload;
 use crate::support::reply::{no_content, reject};
 use crate::support::script::script;
-use crate::support::tls::{Authority, Identity, Validity, secured};
+use crate::support::tls::{Authority, Identity, Validity};
+use crate::support::wire::bounded;
 
 /// Asks one backend that shows such a certificate, from a gateway that trusts `known`: the kind of the failure.
 async fn check(url: &str, names: &[&str], validity: Validity, trust: Trust) -> Option<&'static str> {
@@ -141,50 +141,97 @@ async fn tls_connections_are_kept_and_replaced() {
     gateway.counts("koigate_backend_failures_total", 0.0).await;
 }
 
-/// What a hook over this connection is answered with, as it leaves.
-async fn fires_over(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
-    let hook = "POST /onMessage HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}";
-    stream.write_all(hook.as_bytes()).await.unwrap();
-    let mut answer = vec![0; 4096];
-    let read = stream.read(&mut answer).await.unwrap();
-    String::from_utf8_lossy(&answer[..read]).into_owned()
+/// Asks once: what the user reads, if the hook is refused.
+async fn refusal(gateway: &Gateway) -> Option<String> {
+    let response = gateway.koipy().posts("/onMessage", "{}").await;
+    (response.status != 204).then(|| response.text())
+}
+
+/// A backend of this authority that refuses with `asked` whoever may ask.
+fn backend_of(authority: &Authority, lines: &str) -> Backend {
+    backend("secured")
+        .at("https://localhost:{port}/")
+        .secured(authority.vouches_for(&["localhost"], Validity::Good))
+        .set(lines)
+        .rejects(403, "asked")
+        .starts()
 }
 
 #[tokio::test]
-async fn callers_speak_tls_and_see_the_certificate_of_the_day() {
-    let (old, new) = (Authority::new(), Authority::new());
-    let identity = Identity::of(&old);
-    let guard = backend("guard").rejects(403, "asked").starts();
-    let gateway = gateway().server(&identity.line()).asks(&guard).starts().await;
-    let address = gateway.hooks;
+async fn a_ca_takes_the_place_of_the_systems_roots() {
+    let (system, own) = (Authority::new(), Authority::new());
+    for (served, ca, expected) in [
+        (&own, Some(&own), Some("asked")),
+        (&system, Some(&own), None),
+        (&system, None, Some("asked")),
+        (&own, None, None),
+    ] {
+        let lines = ca.map(|ca| format!("tls = {{ ca = {:?} }}", ca.file()));
+        let secured = backend_of(served, &lines.unwrap_or_default());
+        let gateway = gateway()
+            .with_env("SSL_CERT_FILE", system.file())
+            .log("level = 'debug'")
+            .asks(&secured)
+            .starts()
+            .await;
+        assert_eq!(refusal(&gateway).await.as_deref(), expected);
+        if expected.is_none() {
+            let series = "koigate_backend_failures_total hook=onMessage backend=secured kind=connect";
+            gateway.counts(series, 1.0).await;
+        }
+    }
+}
 
-    let mut kept = secured(address, &old).await.unwrap();
-    assert_eq!(kept.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
-    assert!(fires_over(&mut kept).await.starts_with("HTTP/1.1 403 "));
-    assert!(
-        secured(address, &new).await.is_err(),
-        "a stranger's root says nothing"
-    );
+#[tokio::test]
+async fn a_backend_may_want_a_certificate() {
+    let (servers, clients, strangers) = (Authority::new(), Authority::new(), Authority::new());
+    let (ours, others) = (Identity::of(&clients), Identity::of(&strangers));
+    for (shown, words) in [
+        (Some(&ours), None),
+        (None, Some("a client certificate is wanted")),
+        (Some(&others), Some("our certificate is refused")),
+    ] {
+        let shown = shown.map(|identity| format!(", {}", identity.keys()));
+        let tls = format!("ca = {:?}{}", servers.file(), shown.unwrap_or_default());
+        let secured = backend("secured")
+            .at("https://localhost:{port}/")
+            .secured(servers.vouches_and_asks_for(&[&clients]))
+            .set(&format!(
+                "tls = {{ {tls} }}\non_failure = 'reject'\nfailure_message = 'broken'"
+            ))
+            .rejects(403, "asked")
+            .starts();
+        let gateway = gateway().asks(&secured).starts().await;
+        let expected = if words.is_some() { "broken" } else { "asked" };
+        assert_eq!(refusal(&gateway).await.as_deref(), Some(expected), "{words:?}");
+        if let Some(words) = words {
+            gateway.logs(&["call failed", "kind=\"connect\"", words]).await;
+            assert_eq!(secured.asked(), 0);
+        }
+    }
+}
 
-    // Who speaks HTTP in the clear is neither heard nor answered.
-    let mut plain = TcpStream::connect(address).await.unwrap();
-    plain
-        .write_all(b"POST /onMessage HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
-        .await
-        .unwrap();
-    let mut heard = Vec::new();
-    let _ = plain.read_to_end(&mut heard).await;
-    assert!(!heard.starts_with(b"HTTP"), "{heard:?}");
-    assert_eq!(guard.asked(), 1);
-
-    // The watch sees the files change; who is connected stays so.
-    identity.becomes_one_of(&new);
+#[tokio::test]
+async fn exchanged_files_are_another_way() {
+    let (servers, old, new) = (Authority::new(), Authority::new(), Authority::new());
+    let ours = Identity::of(&old);
+    let secured = backend("secured")
+        .at("https://localhost:{port}/")
+        .secured(servers.vouches_and_asks_for(&[&old, &new]))
+        .set(&format!("tls = {{ ca = {:?}, {} }}", servers.file(), ours.keys()))
+        .starts();
+    let gateway = gateway().asks(&secured).starts().await;
+    for _ in 0..2 {
+        assert_eq!(refusal(&gateway).await, None);
+    }
+    assert_eq!(secured.opened(), 1);
+    ours.becomes_one_of(&new);
     let exchanged = async {
-        while secured(address, &new).await.is_err() {
+        while secured.opened() == 1 {
+            assert_eq!(refusal(&gateway).await, None);
             sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(Duration::from_secs(20), exchanged).await.unwrap();
-    assert!(fires_over(&mut kept).await.starts_with("HTTP/1.1 403 "));
-    assert!(secured(address, &old).await.is_err());
+    bounded("another connection", exchanged).await;
+    gateway.counts("koigate_backend_failures_total", 0.0).await;
 }

@@ -1,24 +1,19 @@
 //! Where Pingora hands a connection over.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::apps::ServerApp;
 use pingora::protocols::Stream;
-use pingora::protocols::l4::stream::Stream as Transport;
 use pingora::server::ShutdownWatch;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio::time::Instant;
 
 use super::caller::{self, Caller};
 use super::crowd::Crowd;
 use super::door::{Door, Refusal};
-use super::session::Session;
-use crate::tls::{self, Speech};
-
-/// How long a TLS handshake may take, in all.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+use super::handshake::{Unsecured, shake};
+use super::session::{HEAD_TIME, Session};
+use crate::tls::Speech;
 
 /// A listener's side of Pingora: each connection becomes a session in front of one [`Door`].
 #[derive(Debug)]
@@ -42,45 +37,30 @@ impl<D: Door> Front<D> {
 #[async_trait]
 impl<D: Door> ServerApp for Front<D> {
     async fn process_new(self: &Arc<Self>, stream: Stream, stop: &ShutdownWatch) -> Option<Stream> {
+        let due = Instant::now() + HEAD_TIME;
         let peer = caller::peer(&stream);
         let seat = self.crowd.enter(peer, self.door.capacity());
+        // Who comes over a Unix socket has no address, and nobody listens on the way.
+        let speech = peer.map_or(Speech::Plain, |_| self.door.speech());
+        let session = |stream| Session::new(self.door.as_ref(), Caller::new(stream), stop.clone(), due);
         // Either place is given back when this returns, or is dropped.
-        match (seat, self.door.speech()) {
-            (Some(_seat), Speech::Plain) => self.session(stream, stop).run().await,
-            (Some(_seat), Speech::Tls(acceptor)) => {
-                if let Some(secured) = self.handshake(&acceptor, stream).await {
-                    self.session(secured, stop).run().await;
-                }
-            }
+        match (seat, speech) {
+            (Some(_seat), Speech::Plain) => session(stream).run().await,
+            (Some(_seat), Speech::Tls(acceptor)) => match shake(stream, &acceptor, due, stop).await {
+                Ok(secured) => session(secured).run().await,
+                Err(Unsecured::Clear(stream)) => session(stream).ask_for_tls().await,
+                Err(Unsecured::Failed) => drop(self.door.refuse(Refusal::BadRequest)),
+                Err(Unsecured::Gone) => {}
+            },
             (None, Speech::Plain) => {
-                let session = self.session(stream, stop);
-                session.turn_back(self.crowd.wait_outside().as_ref()).await;
+                session(stream)
+                    .turn_back(self.crowd.wait_outside().as_ref())
+                    .await;
             }
             // Whoever expects TLS could read no answer before the handshake, which is what costs.
             (None, Speech::Tls(_)) => drop(self.door.refuse(Refusal::Overloaded)),
             (_, Speech::Refused) => drop(self.door.refuse(Refusal::BadRequest)),
         }
-        None
-    }
-}
-
-impl<D: Door> Front<D> {
-    fn session(&self, stream: Stream, stop: &ShutdownWatch) -> Session<'_, D> {
-        Session::new(self.door.as_ref(), Caller::new(stream), stop.clone())
-    }
-
-    /// Shakes hands, within the time for it. What goes wrong is counted as a bad request, and gets no answer: a caller
-    /// that fails here reads none.
-    async fn handshake(&self, acceptor: &TlsAcceptor, stream: Stream) -> Option<Stream> {
-        // Pingora hands every connection over as a trait object; without TLS of its own it is the transport itself.
-        let transport = stream.into_any().downcast::<Transport>().ok()?;
-        let shaken = match timeout(HANDSHAKE_TIME, tls::accept(acceptor, *transport)).await {
-            Ok(Ok(secured)) => return Some(secured),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no handshake in time".to_owned(),
-        };
-        tracing::debug!(error = shaken, "no TLS with a caller");
-        let _ = self.door.refuse(Refusal::BadRequest);
         None
     }
 }

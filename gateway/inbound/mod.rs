@@ -20,6 +20,7 @@ mod caller;
 mod crowd;
 mod door;
 mod front;
+mod handshake;
 mod head;
 mod response;
 mod session;

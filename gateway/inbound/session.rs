@@ -25,7 +25,7 @@ use crate::buffered::Full;
 /// How long a connection may wait for another request to begin.
 const IDLE_TIME: Duration = Duration::from_secs(60);
 /// How long a head may take that has begun; the first of a connection has begun with it.
-const HEAD_TIME: Duration = Duration::from_secs(5);
+pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
 /// How long an idle connection is still read once the process is to stop: a request that was sent before its
 /// caller could know is answered, not reset. And how long one is that has had its last answer.
 const PARTING_TIME: Duration = Duration::from_millis(50);
@@ -66,12 +66,13 @@ pub(super) enum Broken {
 // === impl Session ===
 
 impl<'a, D: Door> Session<'a, D> {
-    pub(super) fn new(door: &'a D, caller: Caller, stop: ShutdownWatch) -> Self {
+    /// `due` is by when the first head has to be whole.
+    pub(super) fn new(door: &'a D, caller: Caller, stop: ShutdownWatch, due: Instant) -> Self {
         Self {
             door,
             caller,
             stop,
-            fresh: Some(Instant::now() + HEAD_TIME),
+            fresh: Some(due),
             out: Vec::new(),
         }
     }
@@ -92,6 +93,15 @@ impl<'a, D: Door> Session<'a, D> {
         if place.is_some()
             && self.answer(response, Persistence::Close, BodyPart::Sent).await == Err(End::Answered)
         {
+            self.part().await;
+        }
+    }
+
+    /// Tells a caller that it has to speak TLS, which it does not.
+    pub(super) async fn ask_for_tls(mut self) {
+        let _ = self.door.refuse(Refusal::BadRequest);
+        let response = Response::text(400, texts::TLS_ONLY).closing();
+        if self.answer(response, Persistence::Close, BodyPart::Sent).await == Err(End::Answered) {
             self.part().await;
         }
     }
@@ -240,7 +250,7 @@ impl From<BadRequest> for Broken {
 }
 
 /// Returns a while after the process has been told to stop.
-async fn stopped(stop: &mut ShutdownWatch) {
+pub(super) async fn stopped(stop: &mut ShutdownWatch) {
     // An error says that who would tell is gone: the same.
     let _ = stop.wait_for(|stop| *stop).await;
     sleep(PARTING_TIME).await;

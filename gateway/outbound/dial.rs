@@ -128,13 +128,13 @@ impl Dialer {
             .map_err(|error| failure(&error))?;
         // Without it a request would be a little later, and none the worse.
         let _ = socket.set_nodelay(true);
-        let transport = Transport::from(socket);
+        let stream: Stream = Box::new(Transport::from(socket));
         match &self.security {
             Security::Tls(client) => {
-                let stream = client.handshake(transport).await;
-                stream.map_err(|error| connect(tls::refusal(&error)))
+                let secured = client.handshake(stream).await;
+                secured.map_err(|error| connect(tls::refusal(&error)))
             }
-            Security::Plain | Security::Unusable => Ok(Box::new(transport)),
+            Security::Plain | Security::Unusable => Ok(stream),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use koigate_core::plan::BackendTls;
 use pingora::protocols::Stream;
-use pingora::protocols::l4::stream::Stream as Transport;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{
@@ -57,7 +56,7 @@ impl Client {
     /// # Errors
     ///
     /// Whatever goes wrong; [`refusal`] has the words for it.
-    pub(crate) async fn handshake(&self, transport: Transport) -> io::Result<Stream> {
+    pub(crate) async fn handshake(&self, transport: Stream) -> io::Result<Stream> {
         let stream = self.connector.connect(self.host.clone(), transport).await?;
         Ok(Box::new(Secured::new(stream)))
     }

@@ -1,11 +1,11 @@
 //! Our side towards callers: what they have to speak, and the handshake.
 
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
 use koigate_core::plan::ServerTls;
 use pingora::protocols::Stream;
-use pingora::protocols::l4::stream::Stream as Transport;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -20,7 +20,7 @@ pub enum Speech {
     Plain,
     /// TLS, with this certificate and these sessions.
     Tls(TlsAcceptor),
-    /// Nothing would do: TLS is configured and can't be used. It is never replaced by HTTP in the clear.
+    /// Nothing would do: TLS is configured and can't be used. HTTP in the clear never takes its place.
     Refused,
 }
 
@@ -33,10 +33,8 @@ impl Speech {
             None => Self::Plain,
             Some(Ok(acceptor)) => Self::Tls(acceptor),
             Some(Err(error)) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "server.tls can't be used: every connection is closed"
-                );
+                let error = &error as &dyn Error;
+                tracing::error!(error, "server.tls can't be used: every connection is closed");
                 Self::Refused
             }
         }
@@ -62,7 +60,7 @@ fn acceptor(tls: &ServerTls) -> Result<TlsAcceptor, Unusable> {
 /// # Errors
 ///
 /// Whatever goes wrong, the caller's opinion of our certificate included.
-pub(crate) async fn accept(acceptor: &TlsAcceptor, transport: Transport) -> io::Result<Stream> {
-    let stream = acceptor.accept(transport).await?;
+pub(crate) async fn accept(acceptor: &TlsAcceptor, stream: Stream) -> io::Result<Stream> {
+    let stream = acceptor.accept(stream).await?;
     Ok(Box::new(Secured::new(stream)))
 }

@@ -6,27 +6,27 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use pingora::protocols::l4::stream::Stream as Transport;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
-    UniqueID, UniqueIDType,
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
+    TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio_rustls::TlsStream;
 
 /// A connection after its handshake. Pingora's own stream of this kind can't be made from outside of Pingora.
 #[derive(Debug)]
-pub(super) struct Secured(TlsStream<Transport>);
+pub(super) struct Secured(TlsStream<Stream>);
 
 // === impl Secured ===
 
 impl Secured {
-    pub(super) fn new(stream: impl Into<TlsStream<Transport>>) -> Self {
+    pub(super) fn new(stream: impl Into<TlsStream<Stream>>) -> Self {
         Self(stream.into())
     }
 
-    fn transport(&self) -> &Transport {
+    /// What it runs over.
+    fn transport(&self) -> &Stream {
         self.0.get_ref().0
     }
 }

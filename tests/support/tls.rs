@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,7 +11,8 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_tim
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client};
 
@@ -33,14 +34,11 @@ pub(crate) enum Validity {
 impl Authority {
     /// A new one, its certificate in a file of its own.
     pub(crate) fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("a certificate");
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("authority-{}-{count}.pem", std::process::id());
-        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let file = new_file("authority");
         fs::write(&file, certificate.pem()).expect("cargo's folder for temporary files");
         Self {
             issuer: Issuer::new(params, key),
@@ -48,13 +46,37 @@ impl Authority {
         }
     }
 
-    /// The file for `SSL_CERT_FILE`.
+    /// The file of its certificate.
     pub(crate) fn file(&self) -> &str {
-        self.file.to_str().expect("a path of ours")
+        spelled(&self.file)
     }
 
     /// What serves TLS with a certificate for these names and addresses.
     pub(crate) fn vouches_for(&self, names: &[&str], validity: Validity) -> TlsAcceptor {
+        let (chain, key) = self.certifies(names, validity);
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("a certificate and its key");
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// The same for `localhost`, of a server that wants to see a certificate of these authorities.
+    pub(crate) fn vouches_and_asks_for(&self, clients: &[&Self]) -> TlsAcceptor {
+        let (chain, key) = self.certifies(&["localhost"], Validity::Good);
+        let verifier = WebPkiClientVerifier::builder(Arc::new(roots(clients)));
+        let config = ServerConfig::builder()
+            .with_client_cert_verifier(verifier.build().expect("authorities"))
+            .with_single_cert(chain, key)
+            .expect("a certificate and its key");
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    fn certifies(
+        &self,
+        names: &[&str],
+        validity: Validity,
+    ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names");
         if validity == Validity::Expired {
@@ -64,11 +86,7 @@ impl Authority {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key of ours");
-        let config = ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .expect("a certificate and its key");
-        TlsAcceptor::from(Arc::new(config))
+        (vec![certificate.into()], key)
     }
 }
 
@@ -82,8 +100,8 @@ impl Identity {
     /// For `localhost`, of this authority.
     pub(crate) fn of(authority: &Authority) -> Self {
         let identity = Self {
-            cert: authority.file.with_extension("cert"),
-            key: authority.file.with_extension("key"),
+            cert: new_file("cert"),
+            key: new_file("key"),
         };
         identity.becomes_one_of(authority);
         identity
@@ -98,9 +116,9 @@ impl Identity {
         fs::write(&self.key, key.serialize_pem()).expect("cargo's folder for temporary files");
     }
 
-    /// The line of `[server]` that names both.
-    pub(crate) fn line(&self) -> String {
-        format!("tls = {{ cert = {:?}, key = {:?} }}", self.cert, self.key)
+    /// The keys of a table `tls` that name both: `cert = "...", key = "..."`.
+    pub(crate) fn keys(&self) -> String {
+        format!("cert = {:?}, key = {:?}", self.cert, self.key)
     }
 }
 
@@ -111,23 +129,65 @@ impl Drop for Identity {
     }
 }
 
-/// A connection to `localhost` there, of a caller who trusts nobody but this authority.
+/// A caller who trusts nobody but this authority, and shows nothing.
+pub(crate) fn caller(authority: &Authority) -> ClientConfig {
+    ClientConfig::builder()
+        .with_root_certificates(roots(&[authority]))
+        .with_no_client_auth()
+}
+
+/// The same, speaking this version alone.
+pub(crate) fn caller_of_version(
+    authority: &Authority,
+    version: &'static SupportedProtocolVersion,
+) -> ClientConfig {
+    ClientConfig::builder_with_protocol_versions(&[version])
+        .with_root_certificates(roots(&[authority]))
+        .with_no_client_auth()
+}
+
+/// The same, showing this.
+pub(crate) fn caller_showing(authority: &Authority, identity: &Identity) -> ClientConfig {
+    let chain = CertificateDer::pem_file_iter(&identity.cert).expect("its file");
+    let chain = chain.collect::<Result<_, _>>().expect("a certificate");
+    let key = PrivateKeyDer::from_pem_file(&identity.key).expect("its key");
+    ClientConfig::builder()
+        .with_root_certificates(roots(&[authority]))
+        .with_client_auth_cert(chain, key)
+        .expect("a certificate and its key")
+}
+
+/// A connection to `localhost` there.
 pub(crate) async fn secured(
     address: SocketAddr,
-    authority: &Authority,
+    caller: ClientConfig,
 ) -> io::Result<client::TlsStream<TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(&authority.file).expect("its file") {
-        roots.add(certificate.expect("a certificate")).expect("a root");
-    }
-    let mut config = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let host = ServerName::try_from("localhost").expect("a name");
-    TlsConnector::from(Arc::new(config))
+    TlsConnector::from(Arc::new(caller))
         .connect(host, TcpStream::connect(address).await?)
         .await
+}
+
+fn roots(authorities: &[&Authority]) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        for certificate in CertificateDer::pem_file_iter(&authority.file).expect("its file") {
+            roots.add(certificate.expect("a certificate")).expect("a root");
+        }
+    }
+    roots
+}
+
+/// A path that no other test uses.
+fn new_file(kind: &str) -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{kind}-{}-{count}.pem", std::process::id());
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+fn spelled(path: &Path) -> &str {
+    path.to_str().expect("a path of ours")
 }
 
 impl Drop for Authority {
@@ -137,6 +197,12 @@ impl Drop for Authority {
 }
 
 impl Stream for TlsStream<TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+impl Stream for client::TlsStream<TcpStream> {
     fn socket(&self) -> &TcpStream {
         self.get_ref().0
     }

@@ -20,6 +20,8 @@ pub const OVERLOADED: &str = "网关繁忙，请稍后再试 (too much at once, 
 pub const LOOP: &str = "回调形成了循环，请检查后端地址 (the hook has come round in a loop)";
 /// Broken HTTP.
 pub const BAD_REQUEST: &str = "无效的请求 (bad request)";
+/// HTTP in the clear, where TLS is spoken.
+pub const TLS_ONLY: &str = "这个地址只接受 HTTPS (only HTTPS is spoken here)";
 /// Two backends disagree, and `on_conflict` is `"reject"`.
 pub const CONFLICT: &str = "回调服务给出了互相冲突的修改 (callback services made conflicting changes)";
 /// Something of ours broke.
