@@ -214,6 +214,8 @@ async fn a_reload_turns_it_on_for_new_connections() {
     let secured_text = text.replace("[server]", &format!("[server]\ntls = {{ {} }}", identity.keys()));
     gateway.rewrites(&secured_text);
     gateway.logs(&["reloaded", "server: tls"]).await;
+    let status = gateway.admin("/status").await.text();
+    assert!(status.contains("\"tls\": true"), "{status}");
     assert_eq!(asks(&gateway, caller(&authority)).await, Some(403));
     kept.write(HOOK).await.unwrap();
     assert_eq!(kept.answered().await.status, 403);

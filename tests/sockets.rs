@@ -66,6 +66,7 @@ async fn a_hook_through_a_socket() {
     gateway.logs(&["listening", &shown, "hooks"]).await;
     let status = gateway.admin("/status").await.text();
     assert!(status.contains(&format!("{shown:?}")), "{status}");
+    assert!(status.contains("\"tls\": false"), "{status}");
     let found = fs::metadata(&socket).unwrap();
     assert!(found.file_type().is_socket());
     assert_eq!(found.permissions().mode() & 0o777, 0o660);

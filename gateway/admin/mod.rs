@@ -128,7 +128,10 @@ impl AdminDoor {
             uptime_seconds: self.begun.elapsed().as_secs(),
             configuration: self.reloader.standing().into(),
             hooks_in_flight: self.metrics.hooks_in_flight.get(),
-            listening: self.listening.get().cloned().unwrap_or_default(),
+            listening: Listening {
+                tls: running.plan.server.tls.is_some(),
+                ..self.listening.get().cloned().unwrap_or_default()
+            },
             hooks: status::hooks(&running.plan),
             backends: running.backends().iter().map(|live| (&**live).into()).collect(),
         }

@@ -89,6 +89,9 @@ pub struct Problem {
 pub struct Listening {
     /// Where hooks are accepted.
     pub hooks: Vec<String>,
+    /// Whether callers at those addresses speak TLS; a reload may change it.
+    #[serde(default)]
+    pub tls: bool,
     /// Where this is asked for.
     pub admin: Vec<String>,
 }
@@ -167,10 +170,11 @@ impl From<LastReload> for Reload {
 // === impl Listening ===
 
 impl Listening {
-    /// At these addresses.
+    /// At these addresses, in the clear.
     pub fn at(hooks: &[Listen], admin: &[SocketAddr]) -> Self {
         Self {
             hooks: hooks.iter().map(Listen::to_string).collect(),
+            tls: false,
             admin: admin.iter().map(SocketAddr::to_string).collect(),
         }
     }

@@ -73,6 +73,10 @@ pub(crate) fn refusal(error: &io::Error) -> &'static str {
             AlertDescription::ProtocolVersion | AlertDescription::InsufficientSecurity => {
                 "TLS: no common version or cipher"
             }
+            // What OpenSSL says in TLS 1.2 where a certificate is missing; other servers have other reasons.
+            AlertDescription::HandshakeFailure => {
+                "TLS: the handshake was refused, maybe for want of a client certificate"
+            }
             AlertDescription::NoApplicationProtocol => "TLS: HTTP/1.1 is not spoken there",
             _ => "TLS: the handshake was refused",
         }),

@@ -22,9 +22,11 @@ const DIGITS: usize = 12;
 pub(super) fn write(out: &mut impl Write, status: &Status, now: Timestamp) -> io::Result<()> {
     heading(out, status)?;
     let in_flight = status.hooks_in_flight;
-    let hooks = format!("{} ({in_flight} in flight)", urls(&status.listening.hooks));
+    let scheme = if status.listening.tls { "https" } else { "http" };
+    let hooks = urls(scheme, &status.listening.hooks);
+    let hooks = format!("{hooks} ({in_flight} in flight)");
     entry(out, "hooks", PLAIN, &hooks)?;
-    entry(out, "admin", PLAIN, &urls(&status.listening.admin))?;
+    entry(out, "admin", PLAIN, &urls("http", &status.listening.admin))?;
     configuration(out, &status.configuration, now)?;
     chains(out, status)?;
     backends(out, &status.backends)
@@ -206,11 +208,16 @@ fn entry(out: &mut impl Write, label: &str, style: Style, text: &str) -> io::Res
 
 // === words ===
 
-fn urls(addresses: &[String]) -> String {
-    let urls: Vec<String> = addresses
-        .iter()
-        .map(|address| format!("http://{address}"))
-        .collect();
+/// A Unix socket has no URL, and no scheme.
+fn urls(scheme: &str, places: &[String]) -> String {
+    let url = |place: &String| {
+        if place.starts_with("unix:") {
+            place.clone()
+        } else {
+            format!("{scheme}://{place}")
+        }
+    };
+    let urls: Vec<String> = places.iter().map(url).collect();
     urls.join(", ")
 }
 

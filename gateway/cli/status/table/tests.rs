@@ -26,6 +26,7 @@ fn status() -> Status {
         hooks_in_flight: 2,
         listening: Listening {
             hooks: vec!["127.0.0.1:8600".into(), "[::1]:8600".into()],
+            tls: false,
             admin: vec!["127.0.0.1:8601".into()],
         },
         hooks: [(
@@ -69,6 +70,19 @@ fn check_backend(change: impl FnOnce(&mut Backend), expected: &[&str]) {
         lines[lines.len() - expected.len() - 1].starts_with("BACKEND"),
         "{lines:#?}"
     );
+}
+
+#[test]
+fn where_hooks_are_accepted() {
+    let mut status = status();
+    status.listening.tls = true;
+    status.listening.hooks = vec!["127.0.0.1:8600".into(), "unix:/run/koigate.sock".into()];
+    let line = lines(&status).into_iter().find(|line| line.starts_with("hooks"));
+    let expected = "hooks          https://127.0.0.1:8600, unix:/run/koigate.sock (2 in flight)";
+    assert_eq!(line.as_deref(), Some(expected));
+    status.listening.tls = false;
+    let line = lines(&status).into_iter().find(|line| line.starts_with("hooks"));
+    assert_eq!(line, Some(expected.replace("https", "http")));
 }
 
 #[test]
