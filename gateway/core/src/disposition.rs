@@ -50,7 +50,8 @@ pub(crate) fn file_name(value: &[u8]) -> Option<String> {
 /// from its type and its name. The result has no control characters, and no name over 255 bytes.
 pub(crate) fn rebuilt(value: &Bytes) -> Bytes {
     let names = Names::read(value);
-    if value.len() <= MAX_VALUE && value.iter().all(|b| matches!(b, b' '..=b'~')) && names.are_plain() {
+    let is_printable = value.iter().all(|b| matches!(b, b' '..=b'~'));
+    if value.len() <= MAX_VALUE && is_printable && names.are_plain() && names.are_all_of(value) {
         return value.clone();
     }
     // RFC 6266 section 4.2: a type that nobody knows is an attachment.
@@ -68,6 +69,8 @@ struct Names {
     plain: Option<String>,
     /// `filename*`, the first one that could be decoded.
     extended: Option<String>,
+    /// How many parameters give one.
+    given: usize,
     /// Whether every parameter keeps to the grammar and no name is given twice or undecodable.
     spelling: Spelling,
 }
@@ -79,9 +82,11 @@ impl Names {
         let mut names = Self {
             plain: None,
             extended: None,
+            given: 0,
             spelling: Spelling::Exact,
         };
         for parameter in parameters::split(value).1 {
+            names.given += usize::from(parameter.is("filename") || parameter.is("filename*"));
             let clean = if parameter.is("filename") {
                 fill(&mut names.plain, Some(plain_text(&parameter.value)))
             } else if parameter.is("filename*") {
@@ -110,6 +115,16 @@ impl Names {
                 .as_ref()
                 .is_none_or(|name| safe(name) && !name.contains('"'))
             && self.extended.as_ref().is_none_or(safe)
+    }
+
+    /// Whether the word stands nowhere else in the value. A reader that only looks for `filename=` would find a
+    /// name in `x-filename="../a"`, or between the quotes of `x="filename=../a"`.
+    fn are_all_of(&self, value: &[u8]) -> bool {
+        let word = b"filename";
+        let found = value
+            .windows(word.len())
+            .filter(|it| it.eq_ignore_ascii_case(word));
+        found.count() == self.given
     }
 }
 

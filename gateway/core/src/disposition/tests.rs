@@ -77,6 +77,19 @@ fn unsafe_names_are_written_anew() {
 }
 
 #[test]
+fn names_that_only_a_simple_reader_finds_are_dropped() {
+    check(b"attachment; x-filename=\"../a\"", "attachment");
+    check(b"inline;\"FileName=\"a\\\"b\"", "inline");
+    check(b"attachment; x=\"filename=../a\"", "attachment");
+    check(b"filename=\"../a\"", "attachment");
+    check(
+        b"attachment; x=\"filename=../a\"; filename=ok.txt",
+        &named("ok.txt"),
+    );
+    check(b"attachment; filename=filename.txt", &named("filename.txt"));
+}
+
+#[test]
 fn broken_values_are_written_anew() {
     // Quotes.
     let quoted = "attachment; filename=\"a'b.txt\"; filename*=UTF-8''a%22b.txt";
