@@ -34,6 +34,8 @@ pub(super) struct Chunked {
 enum State {
     /// The size, of which at least one digit has to come.
     Size,
+    /// White space after the size, before its extension or the end of its line.
+    Padding,
     /// What stands between the size and the end of its line.
     Extension,
     /// The line feed after a size.
@@ -98,6 +100,7 @@ impl Chunked {
     fn next(&mut self, byte: u8) -> Result<State, BadChunk> {
         match (self.state, byte) {
             (State::Size, _) => self.size(byte),
+            (State::Padding, b' ' | b'\t' | b';' | b'\r') => self.after_digits(byte),
             (State::Extension, b'\r') => Ok(State::SizeFeed),
             (State::Extension, b'\n') => Err(BadChunk),
             (State::Extension, _) => self.drop_one(byte, State::Extension),
@@ -105,7 +108,8 @@ impl Chunked {
             (State::ContentReturn, b'\r') => Ok(State::ContentFeed),
             (State::ContentFeed, b'\n') => Ok(State::Size),
             (State::TrailerStart, b'\r') => Ok(State::LastFeed),
-            (State::TrailerStart | State::Trailer, b'\n') => Err(BadChunk),
+            // A line that begins with white space would go on with the one before it (RFC 9112 section 5.2).
+            (State::TrailerStart, b'\n' | b' ' | b'\t') | (State::Trailer, b'\n') => Err(BadChunk),
             (State::Trailer, b'\r') => Ok(State::TrailerFeed),
             (State::TrailerStart | State::Trailer, _) => self.drop_one(byte, State::Trailer),
             (State::TrailerFeed, b'\n') => Ok(State::TrailerStart),
@@ -124,11 +128,18 @@ impl Chunked {
                 Ok(State::Size)
             };
         }
+        if self.digits == 0 {
+            return Err(BadChunk);
+        }
+        self.after_digits(byte)
+    }
+
+    /// What may follow a size. White space is bad but to be read (RFC 9112 section 7.1.1); some servers pad.
+    fn after_digits(&mut self, byte: u8) -> Result<State, BadChunk> {
         match byte {
-            _ if self.digits == 0 => Err(BadChunk),
             b'\r' => Ok(State::SizeFeed),
-            // White space before an extension is bad but to be read (RFC 9112 section 7.1.1); some servers pad.
-            b';' | b' ' | b'\t' => self.drop_one(byte, State::Extension),
+            b' ' | b'\t' => self.drop_one(byte, State::Padding),
+            b';' => self.drop_one(byte, State::Extension),
             _ => Err(BadChunk),
         }
     }

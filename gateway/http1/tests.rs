@@ -94,6 +94,7 @@ fn chunks() {
             b"",
         ),
         (b"3;name=value\r\nabc\r\n0;last\r\n\r\n", b"abc", b""),
+        (b"3 \t;name=value \r\nabc\r\n0\r\n\r\n", b"abc", b""),
         (b"3 \t\r\nabc\r\n0\r\n\r\n", b"abc", b""),
         (b"0\r\nTrailer: yes\r\nOther: one\r\n\r\n", b"", b""),
         (b"0000000000000001\r\na\r\n0\r\n\r\n", b"a", b""),
@@ -131,6 +132,10 @@ fn chunks_broken() {
         b"0\r\n\n",
         b"0\r\n\rx",
         b"0\r\nTrailer: x\n\r\n",
+        b"0\r\n folded: x\r\n\r\n",
+        b"0\r\nTrailer: x\r\n\tfolded\r\n\r\n",
+        b"1 1\r\na\r\n0\r\n\r\n",
+        b"1\t x\r\na\r\n0\r\n\r\n",
         b"00000000000000001\r\na\r\n0\r\n\r\n",
         b"10000000000000000\r\n",
     ] {
