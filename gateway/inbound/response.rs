@@ -78,9 +78,10 @@ fn status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Leaves out a field whose value could end its line: no backend's word may write into our head.
+/// Leaves out a field whose value is none (RFC 9110 section 5.5): no backend's word may write into our head, and a
+/// caller's HTTP client may refuse the whole answer for one control character.
 fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+    if value.iter().any(|&byte| byte.is_ascii_control() && byte != b'\t') {
         return;
     }
     out.extend_from_slice(name);
@@ -108,4 +109,36 @@ fn http_date() -> [u8; 29] {
         last.set((second, date));
         date
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use koigate_core::answer::Answer;
+
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_none_is_left_out() {
+        for (value, is_written) in [
+            (&b"text/plain"[..], true),
+            (b"text/plain;\tcharset=utf-8", true),
+            (b"text/plain; a=\xe9", true),
+            (b"", true),
+            (b"text/plain\r\nSet-Cookie: a=b", false),
+            (b"text/plain\n", false),
+            (b"text/\0plain", false),
+            (b"text/\x1bplain", false),
+            (b"text/plain\x7f", false),
+        ] {
+            let mut answer = Answer::text(200, "hello");
+            answer.content_type = Some(Bytes::copy_from_slice(value));
+            let mut out = Vec::new();
+            encode(&mut out, answer.into(), Persistence::KeepAlive, BodyPart::Sent);
+            let line = [b"\r\nContent-Type: ", value, b"\r\n"].concat();
+            let mut found = out.windows(line.len());
+            assert_eq!(found.any(|it| it == line), is_written, "{}", value.escape_ascii());
+            assert_eq!(out.windows(12).any(|it| it == b"Content-Type"), is_written);
+            assert!(out.ends_with(b"\r\n\r\nhello"));
+        }
+    }
 }
