@@ -6,9 +6,19 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tikv_jemallocator::Jemalloc;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::error::CommandError;
+
+/// The one whose memory goes back to the system after a burst, by a thread of its own; how soon stands in
+/// `.cargo/config.toml`, and `_RJEM_MALLOC_CONF` in the environment changes it.
+///
+/// Resident seconds after 10,000 heads that never ended, which take some 200 MiB: glibc 183 MiB, and no less with
+/// `MALLOC_ARENA_MAX` and `MALLOC_TRIM_THRESHOLD_`; mimalloc 74 MiB at its best; jemalloc 19 MiB. The CPU time of a
+/// hook is the same with all three, give or take 3 %.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
