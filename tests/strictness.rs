@@ -425,3 +425,30 @@ async fn a_length_that_no_body_has_is_too_large_and_not_waited_for() {
     }
     assert_eq!(asked.asked(), 0);
 }
+
+#[tokio::test]
+async fn a_refused_head_is_told_only_how_long_a_body_would_be() {
+    let (asked, gateway) = guarded().await;
+    for (head, status) in [
+        ("HEAD /onMessage HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", "400"),
+        (
+            "HEAD /onMessage HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n",
+            "405",
+        ),
+        (
+            "HEAD /onMessage HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            "405",
+        ),
+    ] {
+        let mut wire = gateway.connect().await;
+        wire.write(head).await.unwrap();
+        let said = String::from_utf8_lossy(&wire.closed().await).into_owned();
+        assert!(
+            said.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{head:?}: {said:?}"
+        );
+        assert!(said.contains("\r\nContent-Length: "), "{head:?}: {said:?}");
+        assert!(said.ends_with("\r\n\r\n"), "{head:?}: {said:?}");
+    }
+    assert_eq!(asked.asked(), 0, "no backend is called");
+}

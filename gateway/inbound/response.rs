@@ -24,6 +24,19 @@ pub(super) enum BodyPart {
     Told,
 }
 
+impl BodyPart {
+    /// What a request that begins so wants of its answer, a refusal included (RFC 9110 section 9.3.2). The request
+    /// may be anything; one empty line may stand before it (RFC 9112 section 2.2).
+    pub(super) fn of_answer_to(request: &[u8]) -> Self {
+        let line = request.strip_prefix(b"\r\n").unwrap_or(request);
+        if line.starts_with(b"HEAD ") {
+            Self::Told
+        } else {
+            Self::Sent
+        }
+    }
+}
+
 /// Writes the head, and a small body behind it, into `out`; gives back a body that is to be written after it.
 pub(super) fn encode(
     out: &mut Vec<u8>,

@@ -42,6 +42,8 @@ pub(super) struct Session<'a, D> {
     fresh: Option<Instant>,
     /// The head of the response at hand, kept for its allocation.
     out: Vec<u8>,
+    /// What the request at hand wants of its answer's body.
+    part: BodyPart,
 }
 
 /// How a connection ends.
@@ -74,6 +76,7 @@ impl<'a, D: Door> Session<'a, D> {
             stop,
             fresh: Some(due),
             out: Vec::new(),
+            part: BodyPart::Sent,
         }
     }
 
@@ -82,7 +85,7 @@ impl<'a, D: Door> Session<'a, D> {
             match self.turn().await {
                 Ok(()) => {}
                 Err(End::Gone) => return,
-                Err(End::Answered) => return self.part().await,
+                Err(End::Answered) => return self.linger().await,
             }
         }
     }
@@ -90,10 +93,8 @@ impl<'a, D: Door> Session<'a, D> {
     /// Tells a caller for whom there is no seat. Where there is no place for that either, the connection just ends.
     pub(super) async fn turn_back(mut self, place: Option<&Seat>) {
         let response = self.door.refuse(Refusal::Overloaded).closing();
-        if place.is_some()
-            && self.answer(response, Persistence::Close, BodyPart::Sent).await == Err(End::Answered)
-        {
-            self.part().await;
+        if place.is_some() && self.answer(response, Persistence::Close).await == Err(End::Answered) {
+            self.linger().await;
         }
     }
 
@@ -101,8 +102,8 @@ impl<'a, D: Door> Session<'a, D> {
     pub(super) async fn ask_for_tls(mut self) {
         let _ = self.door.refuse(Refusal::BadRequest);
         let response = Response::text(400, texts::TLS_ONLY).closing();
-        if self.answer(response, Persistence::Close, BodyPart::Sent).await == Err(End::Answered) {
-            self.part().await;
+        if self.answer(response, Persistence::Close).await == Err(End::Answered) {
+            self.linger().await;
         }
     }
 
@@ -121,9 +122,9 @@ impl<'a, D: Door> Session<'a, D> {
             Ok(body) => body,
             Err(broken) => return self.refuse(broken).await,
         };
-        let (persistence, part) = (head.persistence(), body_part(&head));
+        let persistence = head.persistence();
         let response = self.serve(admitted.pass, Request { head, body }).await?;
-        self.answer(response, persistence, part).await
+        self.answer(response, persistence).await
     }
 
     /// Waits for the first byte of a request.
@@ -144,6 +145,8 @@ impl<'a, D: Door> Session<'a, D> {
         let mut deadline = self.fresh.take();
         let mut scan = Scan::default();
         loop {
+            // Before it is checked: a HEAD that is refused gets no body either.
+            self.part = BodyPart::of_answer_to(self.caller.arrived());
             if let Some(range) = scan.advance(self.caller.arrived())? {
                 self.caller.skip(range.start);
                 let raw = self.caller.take(range.len());
@@ -192,7 +195,7 @@ impl<'a, D: Door> Session<'a, D> {
         // What has come of it counts nowhere any more, and the caller may take its time.
         self.caller.forget();
         let response = self.door.refuse(refusal).closing();
-        self.answer(response, Persistence::Close, BodyPart::Sent).await
+        self.answer(response, Persistence::Close).await
     }
 
     /// Answers a request that is not let in. Its body is not waited for; if it isn't here, the connection ends.
@@ -205,21 +208,21 @@ impl<'a, D: Door> Session<'a, D> {
             }
             Framing::Length(_) | Framing::Chunked => Persistence::Close,
         };
-        self.answer(response, persistence, body_part(head)).await
+        self.answer(response, persistence).await
     }
 
     /// Lets the caller read its last answer before the connection goes.
-    async fn part(&mut self) {
+    async fn linger(&mut self) {
         tokio::select! {
             () = self.caller.linger() => {}
             () = stopped(&mut self.stop) => {}
         }
     }
 
-    async fn answer(&mut self, response: Response, wanted: Persistence, part: BodyPart) -> Result<(), End> {
+    async fn answer(&mut self, response: Response, wanted: Persistence) -> Result<(), End> {
         let closes = response.connection == Connection::Close || *self.stop.borrow();
         let persistence = if closes { Persistence::Close } else { wanted };
-        let body = response::encode(&mut self.out, response, persistence, part);
+        let body = response::encode(&mut self.out, response, persistence, self.part);
         let written = self.caller.write(self.out.as_slice().chain(body)).await;
         match (written, persistence) {
             (Err(_), _) => Err(End::Gone),
@@ -254,14 +257,6 @@ pub(super) async fn stopped(stop: &mut ShutdownWatch) {
     // An error says that who would tell is gone: the same.
     let _ = stop.wait_for(|stop| *stop).await;
     sleep(PARTING_TIME).await;
-}
-
-fn body_part(head: &Head) -> BodyPart {
-    if head.method() == "HEAD" {
-        BodyPart::Told
-    } else {
-        BodyPart::Sent
-    }
 }
 
 /// What a caller gets when the door broke. The door itself answers its own panics where it can count them.

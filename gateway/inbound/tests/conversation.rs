@@ -77,6 +77,44 @@ async fn head_gets_no_body() {
 }
 
 #[tokio::test]
+async fn nor_does_a_head_that_is_refused() {
+    let house = House::open().await;
+    let told = |refusal| {
+        let whole = refused(refusal);
+        whole[..whole.find("\r\n\r\n").unwrap() + 4].to_owned()
+    };
+    let large = format!(
+        "HEAD /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+        MAX_BODY + 1
+    );
+    check(&house, large, &told(Refusal::TooLarge)).await;
+    let bad = told(Refusal::BadRequest);
+    for head in [
+        "HEAD /echo HTTP/1.1\r\n\r\n",
+        "\r\nHEAD /echo HTTP/1.1\r\n\r\n",
+        "HEAD /echo HTTP/3.0\r\n",
+        "HEAD /echo HTTP/1.1\r\nHost: a\n",
+        "HEAD \r\n",
+        "HEAD /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx",
+    ] {
+        check(&house, head, &bad).await;
+        let after_another = [request("/echo", "", "first"), head.into()].concat();
+        check(&house, after_another, &(ok("first") + &bad)).await;
+    }
+    let not_it = [
+        "HEADS / HTTP/1.1\r\n\r\n",
+        "HEAD\r\n",
+        "head / HTTP/1.1\r\n\r\n",
+        "HEAD\t/ HTTP/1.1\r\n\r\n",
+    ];
+    for head in not_it {
+        check(&house, head, &refused(Refusal::BadRequest)).await;
+    }
+    let after_a_head = "HEAD /echo HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\n";
+    check(&house, after_a_head, &(ok("") + &refused(Refusal::BadRequest))).await;
+}
+
+#[tokio::test]
 async fn a_thousand_requests_on_one_connection() {
     let house = House::open().await;
     let mut stream = house.connect().await;
