@@ -40,6 +40,7 @@ fn run(command: Command) -> Result<ExitCode, CommandError> {
         Command::Demo(args) => cli::demo::run(&args),
         Command::Reload(args) => cli::reload::reload(args),
         Command::Status(args) => cli::status::status(args),
+        Command::Health(args) => cli::health::health(args),
         Command::Traces(args) => cli::traces::traces(args),
         Command::Schema => cli::schema::schema(),
         Command::Completions(args) => cli::completions::completions(&args),

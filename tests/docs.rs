@@ -15,6 +15,7 @@ use koigate_core::plan::Plan;
 use self::page::{Block, CHINESE, ENGLISH, Page};
 use crate::support::backend::backend;
 use crate::support::gateway::gateway;
+use crate::support::promql::assert_asks_for_what_is_there;
 use crate::support::python::{Spelling, Value, assert_same, json};
 use crate::support::reply;
 
@@ -92,8 +93,6 @@ fn its_configurations_are_without_a_flaw() {
     assert!(blocks.len() >= 2);
     for Block { name, text, .. } in blocks {
         let expected: &[&str] = match name {
-            // Of plain HTTP within a Compose network `check` warns, and of hooks from whoever is in it; the README says so.
-            Some("in-docker") => &["KG114", "KG105"],
             // A part of a file, without hooks.
             Some("admin" | "hook-token") => &["KG101"],
             _ => &[],
@@ -207,27 +206,6 @@ fn it_names_every_command_and_no_other() {
     }
 }
 
-/// The service and the container run what the reader has run by hand.
-#[test]
-fn everything_that_starts_it_starts_it_alike() {
-    let line = "koigate run --config /etc/koigate/koigate.toml";
-    let is_shown = |block: &Block| block.text.lines().any(|shown| shown == line);
-    assert!(ENGLISH.blocks_in("sh").iter().any(is_shown));
-    let unit = &ENGLISH.blocks_in("ini")[0].text;
-    assert!(
-        unit.contains(&format!("\nExecStart=/usr/local/bin/{line}\n")),
-        "{unit}"
-    );
-    let image = &ENGLISH.blocks_in("dockerfile")[0].text;
-    let words: Vec<String> = line
-        .split(' ')
-        .skip(1)
-        .map(|word| format!("\"{word}\""))
-        .collect();
-    let end = format!("\nENTRYPOINT [\"koigate\"]\nCMD [{}]\n", words.join(", "));
-    assert!(image.ends_with(&end), "{image}");
-}
-
 /// Line by line what the demo prints, numbers, addresses and folders aside.
 #[test]
 fn its_sample_of_the_demo_is_what_the_demo_prints() {
@@ -305,35 +283,6 @@ async fn koigate_gives_what_it_says_to_the_byte() {
 
 // === metrics ===
 
-/// A selector of an expression: a metric and the labels that are asked of it.
-fn selectors(expression: &str) -> Vec<(String, Vec<String>)> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut found = Vec::new();
-    let mut rest = expression;
-    while let Some(at) = rest.find("koigate_") {
-        rest = &rest[at..];
-        let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
-        let (name, after) = rest.split_at(end);
-        let matchers = after.strip_prefix('{').and_then(|after| after.split('}').next());
-        let matchers = matchers.into_iter().flat_map(|matchers| matchers.split(','));
-        found.push((
-            name.to_owned(),
-            matchers.map(|matcher| matcher.trim().to_owned()).collect(),
-        ));
-        rest = after;
-    }
-    found
-}
-
-/// The labels that an expression sums by.
-fn grouped(expression: &str) -> Vec<&str> {
-    let by = expression
-        .split("by (")
-        .nth(1)
-        .and_then(|rest| rest.split(')').next());
-    by.map_or_else(Vec::new, |labels| labels.split(", ").collect())
-}
-
 #[tokio::test]
 async fn its_alerts_ask_for_series_that_are_there() {
     let gateway = gateway().asks(&backend("a").starts()).starts().await;
@@ -341,20 +290,7 @@ async fn its_alerts_ask_for_series_that_are_there() {
     let alerts = ENGLISH.blocks_in("promql");
     assert!(alerts.len() >= 5);
     for Block { text, .. } in alerts {
-        let selectors = selectors(&text);
-        assert!(!selectors.is_empty(), "{text}");
-        for (name, matchers) in selectors {
-            let is_one = |line: &str| {
-                let labels = line
-                    .strip_prefix(&name)
-                    .filter(|rest| rest.starts_with(['{', ' ']));
-                let has = |part: &str| labels.is_some_and(|labels| labels.contains(part));
-                labels.is_some()
-                    && matchers.iter().all(|matcher| has(matcher))
-                    && grouped(&text).iter().all(|label| has(&format!("{label}=\"")))
-            };
-            assert!(served.lines().any(is_one), "{name} {matchers:?} of {text}");
-        }
+        assert_asks_for_what_is_there(&text, &served);
     }
     for page in BOTH {
         for name in page

@@ -18,6 +18,7 @@ mod callers;
 mod chains;
 mod commands;
 mod conditions;
+mod deploy;
 mod docs;
 mod edges;
 mod faults;

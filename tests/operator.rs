@@ -1,4 +1,4 @@
-//! `koigate reload` and `koigate status` against a running gateway, and what they say where there is none; `schema`
+//! `koigate reload`, `koigate status` and `koigate health` against a running gateway, and what they say where there is none; `schema`
 //! and `completions`.
 
 use std::fs;
@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -177,6 +178,42 @@ async fn the_token_is_the_configurations_or_the_environments() {
 }
 
 #[tokio::test]
+async fn health_is_whether_it_takes_hooks() {
+    let slow = backend("slow").replies(no_content().after(3_000)).starts();
+    let auth = format!("auth = {{ token = '{CANARY}' }}");
+    let (gateway, config) = running(gateway().operators(&auth).asks(&slow)).await;
+    let url = format!("http://{}", gateway.admin);
+    let health = |more: &[&str]| koigate(&[&["health"], more].concat());
+    check(health(&["--config", &config]), 0, ("ready\n", "")).await;
+    check(health(&["--config", &config, "--alive"]), 0, ("alive\n", "")).await;
+    // A probe needs no token.
+    check(health(&["--admin", &url]), 0, ("ready\n", "")).await;
+
+    let bot = gateway.koipy();
+    let asked = tokio::spawn(async move { bot.posts("/onMessage", "{}").await });
+    slow.was_asked(1).await;
+    gateway.signal(Signal::TERM);
+    gateway.logs(&["stopping"]).await;
+    let said = "error: the gateway takes no hooks: it is draining\n";
+    check(health(&["--config", &config]), 1, ("", said)).await;
+    check(health(&["--config", &config, "--alive"]), 0, ("alive\n", "")).await;
+    assert_eq!(asked.await.unwrap().status, 204);
+    gateway.ends().await;
+    let silent = format!("error: no gateway answers at {url}: Connection refused");
+    check(health(&["--admin", &url]), 1, ("", &silent)).await;
+}
+
+#[tokio::test]
+async fn somebody_elses_503_is_no_phase() {
+    let other = backend("other")
+        .replies(reject(503, "draining the pond"))
+        .starts();
+    let url = format!("http://{}", other.address);
+    let said = format!("error: unexpected answer of {url}/readyz: 503 draining the pond\n");
+    check(koigate(&["health", "--admin", &url]), 1, ("", &said)).await;
+}
+
+#[tokio::test]
 async fn where_no_gateway_answers_it_says_what_was_tried() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
@@ -277,6 +314,7 @@ async fn completions_name_every_command() {
             "demo",
             "reload",
             "status",
+            "health",
             "schema",
             "completions",
         ] {

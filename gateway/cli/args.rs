@@ -66,6 +66,12 @@ pub(crate) enum Command {
     /// connections kept.
     #[command(after_long_help = WHERE)]
     Status(StatusArgs),
+    /// Ask a running gateway whether it takes hooks, for health checks
+    ///
+    /// Prints the phase that it is in. Exit status 0 if it takes hooks, 1 if it is still starting, is stopping, or
+    /// does not answer. No token is needed.
+    #[command(after_long_help = WHERE)]
+    Health(HealthArgs),
     /// Show the last hooks of a running gateway, or all that it remembers of one
     #[command(after_long_help = WHERE)]
     Traces(TracesArgs),
@@ -147,6 +153,17 @@ pub(crate) struct StatusArgs {
     /// Print the JSON as it came
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What `health` is told.
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Which gateway.
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
+    /// Only ask whether the process answers at all, also while it is stopping
+    #[arg(long)]
+    pub(crate) alive: bool,
 }
 
 /// What `traces` is told.
@@ -342,6 +359,9 @@ mod tests {
             "koigate status --admin 127.0.0.1:1",
             Err(ErrorKind::ValueValidation),
         );
+        check("koigate health", Ok(()));
+        check("koigate health --alive --admin http://127.0.0.1:1", Ok(()));
+        check("koigate health --json", Err(ErrorKind::UnknownArgument));
         check("koigate schema", Ok(()));
         check("koigate completions fish", Ok(()));
         check("koigate completions", Err(ErrorKind::MissingRequiredArgument));

@@ -58,6 +58,12 @@ pub(crate) enum CommandError {
     /// A running gateway can't use its new configuration; its problems have been printed.
     #[error("the configuration can't be used: the gateway goes on with the one it has")]
     NotReloaded,
+    /// A running gateway takes no hooks.
+    #[error("the gateway takes no hooks: it is {phase}")]
+    Unready {
+        /// What it says of itself.
+        phase: &'static str,
+    },
     /// The configuration has no chain for this hook.
     #[error("no chain is configured for {hook}: there is {}", if .chains.is_empty() { "none" } else { .chains })]
     NoChain {

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod error;
 pub(crate) mod explain;
+pub(crate) mod health;
 pub(crate) mod mock;
 pub(crate) mod operator;
 mod palette;

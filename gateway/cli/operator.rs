@@ -1,4 +1,4 @@
-//! The admin address of a running gateway, as `reload` and `status` ask it: where it is, and with what token.
+//! The admin address of a running gateway, as `reload`, `status` and others ask it: where it is, and with what token.
 //!
 //! Both stand in the configuration that `run` reads. It may have been broken since, or not be here at all (a gateway
 //! in a container); so only its `[admin]` is looked at, and `--admin` and `KOIGATE_ADMIN_TOKEN` go before it.

@@ -19,7 +19,14 @@ use crate::support::wire::{PATIENCE, Response, Wire, bounded};
 const INSTALLED: &str = "/etc/koigate/koigate.toml";
 const NAME: &str = "koigate.toml";
 /// What needs a system of its own; everything else in a block of `sh` is done here.
-const NOT_HERE: [&str; 5] = ["cargo ", "sudo ", "systemctl ", "journalctl ", "docker "];
+const NOT_HERE: [&str; 6] = [
+    "cargo ",
+    "sudo ",
+    "systemctl ",
+    "journalctl ",
+    "docker ",
+    "openssl ",
+];
 
 /// A reader at work.
 struct Reader {

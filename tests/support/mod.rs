@@ -4,6 +4,7 @@ pub(crate) mod backend;
 pub(crate) mod gateway;
 pub(crate) mod koipy;
 pub(crate) mod payload;
+pub(crate) mod promql;
 pub(crate) mod python;
 pub(crate) mod reply;
 pub(crate) mod scrape;
