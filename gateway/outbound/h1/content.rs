@@ -10,7 +10,7 @@ use super::head::Coding;
 use super::{overloaded, protocol, too_large};
 use crate::buffered::Held;
 
-/// The most that is allocated because a header says so. Beyond it memory follows what has really come.
+/// The most that is allocated because a header says so, before a byte of the body has come.
 const TRUSTED: usize = 64 * 1024;
 
 /// The least room that a decoder is given at once, in bytes.
@@ -100,15 +100,15 @@ impl Content {
         self.held.cover(self.body.len()).map_err(overloaded)
     }
 
-    /// Room for some of the `remaining` bytes, if they can go into the body as they come. It doubles what is
-    /// there, so that memory follows what has really come, and ends exactly where the body does.
+    /// Room for the `remaining` bytes, if they can go into the body as they come. Once what was trusted at first is
+    /// full there is room for all of them: pages that nothing is written to take no memory, so that it follows what
+    /// has really come all the same, and growing step by step would leave every step's memory behind.
     pub(super) fn space(&mut self, remaining: usize) -> Option<Limit<&mut Vec<u8>>> {
         if let Decoding::Inflate(..) = self.decoding {
             return None;
         }
         if self.body.len() == self.body.capacity() {
-            self.body
-                .reserve_exact(remaining.min(self.body.len().max(TRUSTED)));
+            self.body.reserve_exact(remaining);
         }
         let room = self.body.capacity() - self.body.len();
         Some((&mut self.body).limit(room.min(remaining)))
