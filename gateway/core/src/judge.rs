@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::attachment::{Attachment, AttachmentKind};
 use crate::condition::all_hold;
 use crate::failure::{Failure, FailureKind};
@@ -39,7 +41,7 @@ pub enum Judgement {
     },
     /// Go on, with JSON.
     Json {
-        /// The reply, as it came.
+        /// The reply, as it came; without its body once nothing but its edits can be of use.
         reply: Reply,
         /// What it edits; `None` where what was sent does not parse.
         edits: Option<Edits>,
@@ -216,6 +218,27 @@ impl Judgement {
 
     /// How many bytes it holds of the reply's body.
     pub(crate) fn body_len(&self) -> usize {
-        self.reply().map_or(0, |reply| reply.body.len())
+        match self {
+            Self::Json {
+                edits: Some(edits), ..
+            } => edits.held(),
+            _ => self.reply().map_or(0, |reply| reply.body.len()),
+        }
+    }
+
+    /// Keeps of JSON that was compared only what it edits.
+    pub(crate) fn shed_body(&mut self) {
+        let Self::Json {
+            reply,
+            edits: Some(edits),
+            ..
+        } = self
+        else {
+            return;
+        };
+        if !reply.body.is_empty() {
+            reply.body = Bytes::new();
+            *edits = std::mem::take(edits).detached();
+        }
     }
 }

@@ -9,6 +9,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::answer::{self, Answer, Draft, Harvest, Json, Wants};
 use crate::attachment::{Attachment, AttachmentKind};
 use crate::failure::{Failure, FailureKind};
@@ -228,7 +230,11 @@ impl Tally {
         if self.detail == Detail::Listed {
             record.said = judgement.reply().map(Said::of);
         }
+        let carries = judgement.reply().is_some();
         *place = Some(judgement);
+        if carries {
+            self.shed_bodies();
+        }
         if self.chain.reject == RejectRule::First {
             self.decision = self.refusal(slot);
         }
@@ -254,15 +260,35 @@ impl Tally {
         if self.decision.is_some() {
             return 0;
         }
-        let replies: usize = self.judged.iter().flatten().map(Judgement::body_len).sum();
-        let attached: usize = self
+        let carrying = self.carrying().map(Judgement::body_len);
+        let attached = self
             .attachments
             .iter()
-            .map(|attachment| attachment.reply.body.len())
-            .sum();
-        match (replies, attached) {
-            (0, 0) => 0,
-            (replies, attached) => self.base.bytes().len() + replies + attached,
+            .map(|attachment| attachment.reply.body.len());
+        // An echo holds nothing, and is folded all the same.
+        let parts = carrying.chain(attached).reduce(|all, part| all + part);
+        parts.map_or(0, |parts| self.base.bytes().len() + parts)
+    }
+
+    /// The judgements of the current stage that carry something.
+    fn carrying(&self) -> impl Iterator<Item = &Judgement> {
+        self.judged
+            .iter()
+            .flatten()
+            .filter(|judgement| judgement.reply().is_some())
+    }
+
+    /// Lets the bodies go that can't be the answer any more. With a second JSON reply that is a merge, for which the
+    /// edits are enough: whoever is echoed two megabytes by four backends holds them once or twice, not four times.
+    fn shed_bodies(&mut self) {
+        let edits = |judgement: &&Judgement| matches!(judgement, Judgement::Json { edits: Some(_), .. });
+        let edited = self.carrying().filter(edits).count();
+        if edited == 0 || self.carriers + edited < 2 {
+            return;
+        }
+        self.judged.iter_mut().flatten().for_each(Judgement::shed_body);
+        if let Some((reply, _)) = &mut self.last {
+            reply.body = Bytes::new();
         }
     }
 

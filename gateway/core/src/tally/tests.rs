@@ -244,6 +244,62 @@ fn what_becomes_of_documents() {
 }
 
 #[test]
+fn of_several_documents_only_the_edits_are_held() {
+    let held = |base: &str, stages: &[&[&str]]| {
+        let sizes: Vec<usize> = stages.iter().map(|stage| stage.len()).collect();
+        let (plan, chain) = plan(&OPEN, &sizes);
+        let hook = Hook {
+            name: HookName::new("onResult").unwrap(),
+            base: Arc::new(Base::new(Bytes::copy_from_slice(base.as_bytes()))),
+        };
+        let mut tally = Tally::new(plan, chain, hook);
+        let mut held = Vec::new();
+        for stage in stages {
+            for request in tally.open_stage().unwrap().asked {
+                let slot = request.slot;
+                let judgement = judge(&request, Ok(json(stage[slot]).unwrap()));
+                tally.record(slot, judgement, Duration::ZERO);
+                let last = tally.last.as_ref().map_or(0, |(reply, _)| reply.body.len());
+                let judged: usize = tally.carrying().map(Judgement::body_len).sum();
+                held.push((judged, last, tally.weight()));
+            }
+            tally.close_stage(Duration::ZERO);
+        }
+        held
+    };
+    let (base, patch, echo) = (DOCUMENT.len(), PATCH.len(), ECHO.len());
+    let edit = r#""k":5"#.len();
+    assert_eq!(
+        held(DOCUMENT, &[&[ECHO, PATCH, ECHO]]),
+        [
+            (echo, 0, base + echo),
+            (edit, 0, base + edit),
+            (edit, 0, base + edit)
+        ]
+    );
+    assert_eq!(
+        held(DOCUMENT, &[&["{}", PATCH]]),
+        [(0, 0, 0), (patch, 0, base + patch)]
+    );
+    assert_eq!(
+        held(DOCUMENT, &[&[ECHO], &[PATCH]]),
+        [(echo, 0, base + echo), (edit, 0, base + edit)],
+        "nor is what an earlier stage said"
+    );
+    let most = r#"{"k":"most of it"}"#;
+    assert_eq!(
+        held("{}", &[&["{\"a\":1}", most]])[1].0,
+        r#"{"a":1}"#.len() + most.len(),
+        "what would save little is not copied"
+    );
+    assert_eq!(
+        held("{broken", &[&[PATCH, ECHO]])[1].0,
+        patch + echo,
+        "one of them will be the answer"
+    );
+}
+
+#[test]
 fn what_becomes_of_a_chain() {
     let check = |what, stages: &[Vec<Brought>], status, body| {
         check(what, &OPEN, stages, status, body);

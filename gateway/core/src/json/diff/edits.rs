@@ -7,7 +7,8 @@ use bytes::Bytes;
 use crate::json::read::{content, string_end};
 use crate::json::scan::{slice, space};
 
-/// The edits of one reply. Holds on to the reply's bytes; edits are spans of them.
+/// The edits of one reply. Holds on to the reply's bytes, or a copy of what it needs of them; edits are spans of
+/// these.
 #[derive(Debug, Clone, Default)]
 pub struct Edits {
     reply: Bytes,
@@ -65,6 +66,33 @@ impl Edits {
         kept.extend(self.list.iter().filter_map(|&edit| keep(edit, edit.piece(reply))));
         self.list = kept;
         self
+    }
+
+    /// How many bytes it holds on to.
+    pub(crate) fn held(&self) -> usize {
+        self.reply.len()
+    }
+
+    /// The same edits, holding on to what they put into the document and not to the reply around it: most replies are
+    /// echoes of megabytes with a few bytes changed. Where that is more than half of it the reply stays, since a copy
+    /// would save little.
+    pub(crate) fn detached(self) -> Self {
+        let needed: usize = self.list.iter().map(|edit| edit.piece(&self.reply).len()).sum();
+        if needed > self.reply.len() / 2 {
+            return self;
+        }
+        let mut pieces = Vec::with_capacity(needed);
+        let list = self.list.iter().map(|&edit| {
+            let from = pieces.len() as u32;
+            pieces.extend_from_slice(edit.piece(&self.reply));
+            let to = pieces.len() as u32;
+            Edit { from, to, ..edit }
+        });
+        let list = list.collect();
+        Self {
+            reply: pieces.into(),
+            list,
+        }
     }
 
     /// What an edit puts into the document.
