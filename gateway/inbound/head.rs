@@ -17,12 +17,12 @@ mod scan;
 mod tests;
 
 use fields::Fields;
-pub(super) use scan::Scan;
+pub use scan::Scan;
 
 /// The largest head, in bytes, request line and empty line included.
-pub(super) const MAX_HEAD: usize = 32 * 1024;
+pub const MAX_HEAD: usize = 32 * 1024;
 /// The most header lines.
-pub(super) const MAX_LINES: usize = 100;
+pub const MAX_LINES: usize = 100;
 
 /// The head of a request, checked. Its target and its headers may hold a token, so [`fmt::Debug`] shows neither.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ pub enum Version {
 
 /// How the end of the body is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
+pub enum Framing {
     /// So many bytes; 0 where nothing is said.
     Length(u64),
     /// Chunks.
@@ -61,7 +61,7 @@ pub(super) enum Framing {
 
 /// Whether the caller wants to ask more on this connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Persistence {
+pub enum Persistence {
     /// It may.
     KeepAlive,
     /// It is an HTTP/1.0 caller that asked for it, and has to be told.
@@ -180,15 +180,18 @@ impl Head {
         check(raw)
     }
 
-    pub(super) fn framing(&self) -> Framing {
+    /// How the end of the body is found.
+    pub fn framing(&self) -> Framing {
         self.framing
     }
 
-    pub(super) fn persistence(&self) -> Persistence {
+    /// Whether the caller wants to ask more on this connection.
+    pub fn persistence(&self) -> Persistence {
         self.persistence
     }
 
-    pub(super) fn expects_continue(&self) -> bool {
+    /// Whether the caller sends no body before `100 Continue`.
+    pub fn expects_continue(&self) -> bool {
         self.expects_continue
     }
 
@@ -223,7 +226,11 @@ impl fmt::Debug for Head {
 ///
 /// `httparse` refuses what no line may hold (NUL, bare CR, folding, a space before the colon, a version that
 /// is not 1.0 or 1.1); [`Scan`] has refused bare line feeds; the rest of the list stands here.
-pub(super) fn check(raw: Bytes) -> Result<Head, BadRequest> {
+///
+/// # Errors
+///
+/// What is wrong with it: the first thing that is found.
+pub fn check(raw: Bytes) -> Result<Head, BadRequest> {
     within_limit(raw.len())?;
     let mut slots = [const { MaybeUninit::uninit() }; MAX_LINES];
     let mut parsed = httparse::Request::new(&mut []);

@@ -21,7 +21,7 @@ mod crowd;
 mod door;
 mod front;
 mod handshake;
-mod head;
+pub mod head;
 mod response;
 mod session;
 #[cfg(test)]

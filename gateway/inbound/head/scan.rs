@@ -6,7 +6,7 @@ use super::{BadRequest, within_limit};
 
 /// Finds where a head ends.
 #[derive(Debug, Default)]
-pub(in crate::inbound) struct Scan {
+pub struct Scan {
     /// Where the request line begins: 0, or 2 after the one empty line that may precede it.
     start: usize,
     /// Where the line being read begins.
@@ -22,7 +22,11 @@ pub(in crate::inbound) struct Scan {
 impl Scan {
     /// Looks at what has arrived since it last looked; `bytes` is everything from the first byte on.
     /// Gives the range of the whole head once its empty line is there.
-    pub(in crate::inbound) fn advance(&mut self, bytes: &[u8]) -> Result<Option<Range<usize>>, BadRequest> {
+    ///
+    /// # Errors
+    ///
+    /// No further byte can make a request of these.
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<Option<Range<usize>>, BadRequest> {
         if !bytes.first().is_none_or(|&first| begins_head(first)) {
             return Err(BadRequest::NotHttp);
         }

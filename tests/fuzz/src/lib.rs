@@ -6,6 +6,8 @@ pub mod dice;
 pub mod oracle;
 #[path = "../../../gateway/core/tests/json/parse.rs"]
 pub mod parse;
+pub mod responses;
+pub mod strict;
 #[path = "../../../gateway/core/tests/json/tree.rs"]
 pub mod tree;
 
@@ -25,8 +27,24 @@ pub fn edits<'a>(base: &Document, replies: impl Iterator<Item = &'a [u8]>) -> Ve
     for reply in replies {
         let ours = diff(base, Bytes::copy_from_slice(reply), &mut echoes);
         let reference = parse::parse(reply);
-        assert_eq!(ours.is_ok(), reference.is_some(), "{}", String::from_utf8_lossy(reply));
+        assert_eq!(
+            ours.is_ok(),
+            reference.is_some(),
+            "{}",
+            String::from_utf8_lossy(reply)
+        );
         edits.extend(reference.into_iter().zip(ours.ok().map(|diff| diff.edits)));
     }
     edits
+}
+
+/// Where an input is to be cut, in bytes from cut to cut, and the rest of the input. The first byte says how
+/// often at most, the second how far apart.
+pub fn take_cuts(input: &[u8]) -> Option<(Vec<usize>, &[u8])> {
+    let [count, apart, rest @ ..] = input else {
+        return None;
+    };
+    let apart = usize::from(*apart).max(1);
+    let count = usize::from(*count % 32).min(rest.len() / apart + 1);
+    Some((vec![apart; count], rest))
 }
