@@ -52,12 +52,16 @@ pub struct Conversation {
     pub unfinished: bool,
     /// Whether a body ends with trailers.
     pub trailed: bool,
+    /// Whether the last that has begun is a `HEAD`, so that a refusal of it has no body.
+    pub ends_in_head: bool,
 }
 
 /// Reads all that a connection asks, where a body has at most `max_body` bytes.
 pub fn conversation(mut input: &[u8], max_body: usize) -> Conversation {
     let mut conversation = Conversation::default();
     while !input.is_empty() {
+        let line = input.strip_prefix(b"\r\n").unwrap_or(input);
+        conversation.ends_in_head = line.starts_with(b"HEAD ");
         let (head, rest) = match head(input) {
             Beginning::Whole(head, rest) => (head, rest),
             Beginning::Part => {
@@ -151,7 +155,9 @@ fn field(line: &[u8]) -> Option<(String, Vec<u8>)> {
 
 /// What a field's value is made of, RFC 9110 section 5.5.
 fn is_text(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control())
+    bytes
+        .iter()
+        .all(|&byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
 fn readable_target(bytes: &[u8]) -> Option<String> {
