@@ -4,13 +4,14 @@
 //! which is bridged. `[log]` of the configuration alone decides: `RUST_LOG` is not read, so that a forgotten
 //! variable never changes what a gateway tells about its users.
 
-use std::io::{self, BufWriter};
-use std::sync::Arc;
+use std::io::{self, BufWriter, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anstream::{AutoStream, ColorChoice};
 use koigate_core::plan::{Log, LogFormat, LogLevel};
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -18,8 +19,15 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use crate::panics;
+
 /// The most lines that wait to be written. More are dropped: a log that nobody reads must not hold up a hook.
 const WAITING: usize = 8192;
+
+/// Lines that found no place among those that wait, once there is a log.
+static CROWDED_OUT: OnceLock<ErrorCounter> = OnceLock::new();
+/// Lines that could not be written.
+static UNWRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// The log's writer. Dropping it writes what waits, within a second; what is logged after that is lost.
 #[must_use = "lines that still wait are lost with the process"]
@@ -32,7 +40,7 @@ pub struct Writer {
 #[derive(Clone)]
 pub struct Level(Arc<dyn Fn(LogLevel) + Send + Sync>);
 
-/// Starts the log of this process; everything logged before is lost.
+/// Starts the log of this process; everything logged before is lost. Panics are lines of it from then on.
 ///
 /// Lines are written by a thread of their own, as many at once as are there: a system call a line on the hook's own
 /// thread costs a quarter of a hook, and one that blocks would stop it.
@@ -49,10 +57,36 @@ pub fn start(log: Log) -> Result<Writer, TryInitError> {
         .lossy(true)
         .buffered_lines_limit(WAITING)
         .thread_name("log")
-        .finish(BufWriter::new(io::stderr()));
+        .finish(Counting(BufWriter::new(io::stderr())));
+    let crowded_out = writer.error_counter();
     let (subscriber, level) = subscriber(log, colours, writer);
     subscriber.try_init()?;
+    // There is one log, so there is none yet.
+    let _ = CROWDED_OUT.set(crowded_out);
+    panics::watch();
     Ok(Writer { _guard: guard, level })
+}
+
+/// How many lines have been lost: nobody read fast enough, or the disk was full.
+pub fn dropped() -> u64 {
+    let crowded_out = CROWDED_OUT.get().map_or(0, ErrorCounter::dropped_lines);
+    crowded_out as u64 + UNWRITTEN.load(Ordering::Relaxed)
+}
+
+/// Counts what can't be written. What is buffered stays, and is tried again with the next line.
+struct Counting<W>(W);
+
+impl<W: Write> Write for Counting<W> {
+    /// A whole line each time.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.write(line).inspect_err(|_| {
+            UNWRITTEN.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 // === impl Writer ===
@@ -122,7 +156,7 @@ fn targets(level: LogLevel) -> Targets {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
@@ -142,7 +176,7 @@ mod tests {
     }
 
     /// What a log of this form and level writes of what `speak` says.
-    fn written(format: LogFormat, level: LogLevel, speak: fn()) -> String {
+    pub(crate) fn written(format: LogFormat, level: LogLevel, speak: fn()) -> String {
         let kept = Kept::default();
         let writer = kept.clone();
         let (subscriber, _) = subscriber(Log { format, level }, Colours::Off, move || writer.clone());

@@ -25,7 +25,10 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // With its sources, from what was tried to what stood in the way.
-            anstream::eprintln!("{ERROR}error:{ERROR:#} {:#}", anyhow::Error::from(error));
+            cli::say(format_args!(
+                "{ERROR}error:{ERROR:#} {:#}\n",
+                anyhow::Error::from(error)
+            ));
             ExitCode::FAILURE
         }
     }

@@ -4,6 +4,8 @@
 //! series that the plan can move stands at 0 from the start, so that a rate over it is never a gap. What a hook
 //! touches is resolved once per plan ([`HookMeters`]), not looked up by label while it runs.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,8 +21,10 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+use self::kept::{Count, Kept};
 use crate::inbound::Refusal;
 use crate::version::{REVISION, VERSION};
+use crate::{logging, panics};
 
 /// The values of the label `result`.
 const SUCCESS: &str = "success";
@@ -29,6 +33,20 @@ const FAILURE: &str = "failure";
 /// Upper bounds of the histograms, in seconds: from a loopback service that says 204 to the longest deadline.
 const BUCKETS: [f64; 15] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// What the process counts as a whole: name, HELP text, and where it stands.
+const OF_THE_PROCESS: [(&str, &str, Count); 2] = [
+    (
+        "koigate_panics_total",
+        "Faults of the program that were contained where they happened.",
+        panics::count,
+    ),
+    (
+        "koigate_log_lines_dropped_total",
+        "Lines of the log that nobody took in time, or that could not be written.",
+        logging::dropped,
+    ),
 ];
 
 /// Declares the struct and how it is made: name, kind and labels of a metric stand beside its HELP text.
@@ -51,6 +69,9 @@ macro_rules! metrics {
             pub fn new() -> prometheus::Result<Self> {
                 let registry = Registry::new();
                 $(let $field = register(&registry, $kind::make($name, $help.trim(), &[$($label),*])?)?;)*
+                for (name, help, count) in OF_THE_PROCESS {
+                    registry.register(Box::new(Kept::new(name, help, count)?))?;
+                }
                 #[cfg(target_os = "linux")]
                 registry.register(Box::new(ProcessCollector::for_self()))?;
                 let metrics = Self { registry, $($field,)* };

@@ -208,24 +208,29 @@ impl Served {
             return self.response(Answer::no_content(), &[]);
         };
         let document = base.bytes().clone();
-        let hook = Hook {
-            name: self.name.clone(),
-            base,
-        };
-        let tally = Tally::new(self.running.plan.clone(), chain.clone(), hook).with_detail(self.detail());
+        let dispatched = self.dispatched(chain.clone(), base, form);
+        match AssertUnwindSafe(dispatched).catch_unwind().await {
+            Ok((outcome, answer)) => self.close(outcome, answer, document),
+            Err(_) => self.broken(&chain),
+        }
+    }
+
+    /// Asks the chain. Whatever may panic for a hook is in here.
+    async fn dispatched(&self, chain: Arc<Chain>, base: Arc<Base>, form: Form) -> (Outcome, Answer) {
         let deadline = self.arrived + chain.deadline;
         let caller = Arc::new(HookCaller::new(
             self.running.clone(),
             self.hook.clone(),
             self.ids.clone(),
-            &document,
+            base.bytes(),
             deadline,
         ));
-        let dispatched = dispatch(&caller, tally, deadline, form);
-        match AssertUnwindSafe(dispatched).catch_unwind().await {
-            Ok((outcome, answer)) => self.close(outcome, answer, document),
-            Err(_) => self.broken(&chain),
-        }
+        let hook = Hook {
+            name: self.name.clone(),
+            base,
+        };
+        let tally = Tally::new(self.running.plan.clone(), chain, hook).with_detail(self.detail());
+        dispatch(&caller, tally, deadline, form).await
     }
 
     /// A large answer may have been made of the replies: it counts beside them until it is written, since a caller
@@ -269,7 +274,7 @@ impl Served {
         response
     }
 
-    /// The standard library has reported the panic itself; here the caller gets an answer.
+    /// The panic has been logged with its place and counted; here it gets the hook's id, and the caller an answer.
     fn broken(&self, chain: &Chain) -> Response {
         self.count_verdict(HookVerdict::Error);
         tracing::error!(

@@ -34,6 +34,7 @@ mod requests;
 mod signing;
 mod sockets;
 mod strictness;
+mod survive;
 mod tables;
 mod timing;
 mod tls;

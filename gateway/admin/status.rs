@@ -46,6 +46,9 @@ pub struct Configuration {
     pub path: String,
     /// 1 at the start, and one more with each reload that changed something.
     pub generation: u64,
+    /// How many plans still live: the running one, and those that hooks in flight began with.
+    #[serde(default)]
+    pub plans: usize,
     /// The SHA-256 of the file as it was read, in hex, as `sha256sum` prints it.
     pub hash: String,
     /// When it was read.
@@ -140,6 +143,7 @@ impl From<Standing> for Configuration {
         Self {
             path: absolute(standing.path).display().to_string(),
             generation: standing.generation,
+            plans: standing.plans,
             hash: standing.hash,
             loaded_at: time(standing.loaded_at),
             needs_restart: standing.needs_restart.iter().map(ToString::to_string).collect(),

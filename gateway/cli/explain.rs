@@ -33,7 +33,7 @@ use super::args::ExplainArgs;
 use super::demo::{self, deed};
 use super::error::CommandError;
 use super::run::locate;
-use super::{print, read, runtime, trace};
+use super::{print, read, runtime, say, trace};
 
 /// Exit status where the bot would not go on.
 const REFUSED: u8 = 3;
@@ -222,7 +222,7 @@ fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), CommandError> {
     let written = options.open(&path).and_then(|mut file| file.write_all(bytes));
     match written {
         Ok(()) => {
-            anstream::eprintln!("{}", path.display());
+            say(format_args!("{}\n", path.display()));
             Ok(())
         }
         Err(source) => Err(CommandError::Write { path, source }),

@@ -17,6 +17,8 @@ pub(crate) mod status;
 mod trace;
 pub(crate) mod traces;
 
+use std::fmt;
+use std::io::Write;
 use std::path::Path;
 
 use koigate::live::Configuration;
@@ -83,6 +85,11 @@ pub(crate) fn whole(ended: Ended) -> Result<(), CommandError> {
 pub(crate) fn print(report: &Report) {
     if !report.is_empty() {
         // anstream takes the colours out again where there is no terminal.
-        anstream::eprintln!("{}", report.render(Color::Always));
+        say(format_args!("{}\n", report.render(Color::Always)));
     }
+}
+
+/// Writes to standard error. Where that is full or closed nobody is left to be told, but the exit status.
+pub(crate) fn say(words: fmt::Arguments<'_>) {
+    let _ = anstream::stderr().write_fmt(words);
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use super::args::OperatorArgs;
 use super::error::CommandError;
 use super::operator::{Operator, Reply, visible};
+use super::say;
 
 /// Prints what has changed on standard output, or every problem on standard error.
 ///
@@ -17,7 +18,7 @@ pub(crate) fn reload(args: OperatorArgs) -> Result<(), CommandError> {
     match reply {
         Reply { status: 200, text } => write!(anstream::stdout(), "{}", visible(&text))?,
         Reply { status: 422, text } => {
-            anstream::eprint!("{}", visible(&text));
+            say(format_args!("{}", visible(&text)));
             return Err(CommandError::NotReloaded);
         }
         reply => return Err(operator.unexpected("/reload", reply).into()),

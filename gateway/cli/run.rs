@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use koigate::assembly::Gateway;
 use koigate::server::{Hangups, Stops};
-use koigate::{journal, logging};
+use koigate::{descriptors, journal, logging};
 
 use super::args::RunArgs;
 use super::error::CommandError;
@@ -20,6 +20,7 @@ pub(crate) fn run(args: RunArgs) -> Result<(), CommandError> {
     let configuration = read(&path)?;
     let log = logging::start(configuration.plan.log)?;
     journal::warnings(&configuration.warnings);
+    descriptors::raise(&configuration.plan.server);
     runtime(configuration.plan.server.threads)?.block_on(async {
         // Before the first address is bound, so that no signal finds the default action.
         let stops = Stops::signals().map_err(CommandError::System)?;

@@ -1,11 +1,13 @@
 //! Who may send a hook, judged on the head alone.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use koigate_config::Process;
+use koigate_core::plan::{Backend, OnFailure};
 use koigate_core::secret::Secret;
 
 use super::*;
@@ -145,5 +147,35 @@ fn without_tokens_and_networks_everybody_is_let_in() {
     ] {
         let admitted = door.admit(&head(request, lines, Some("192.0.2.1:5")));
         assert!(admitted.is_ok(), "{request}");
+    }
+}
+
+/// A deadline that no clock can hold is a fault that only a test can have.
+#[tokio::test]
+async fn a_panic_in_a_hooks_task_is_an_answer_by_policy() {
+    let message = "closed".to_owned();
+    for (policy, expected) in [(OnFailure::Continue, 204), (OnFailure::Reject { message }, 502)] {
+        let door = door(|plan| {
+            plan.backends[0] = Arc::new(Backend {
+                on_failure: policy.clone(),
+                ..Backend::clone(&plan.backends[0])
+            });
+            for chain in plan.chains.values_mut() {
+                *chain = Arc::new(Chain {
+                    deadline: Duration::MAX,
+                    ..Chain::clone(chain)
+                });
+            }
+        });
+        for _ in 0..2 {
+            let head = head("POST /onMessage", "", Some("127.0.0.1:5"));
+            let pass = door.admit(&head).ok().unwrap().pass;
+            let body = Bytes::from_static(b"{}");
+            let response = door.serve(pass, Request { head, body }).await;
+            assert_eq!(response.answer.status, expected, "{policy:?}");
+            assert!(response.headers.iter().any(|(name, _)| *name == "X-Request-Id"));
+        }
+        let errors = door.metrics.hooks.with_label_values(&["onMessage", "error"]);
+        assert_eq!((errors.get(), door.metrics.hooks_in_flight.get()), (2, 0));
     }
 }

@@ -345,14 +345,15 @@ impl Gateway {
         fs::rename(&beside, &self.config).expect("a folder of our own");
     }
 
-    /// Sends the signal that asks it to finish.
+    /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self
-            .child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw);
-        kill_process(pid.expect("it runs"), signal).expect("our own child");
+        kill_process(self.pid(), signal).expect("our own child");
+    }
+
+    /// Which process it is.
+    pub(crate) fn pid(&self) -> Pid {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        id.and_then(Pid::from_raw).expect("it runs")
     }
 
     /// Stops it as an init system does and asserts that it ends well.

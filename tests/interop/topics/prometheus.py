@@ -98,6 +98,8 @@ QUESTIONS = {
     "koigate_config_last_reload_success_timestamp_seconds": (
         "time() - koigate_config_last_reload_success_timestamp_seconds < 600"
     ),
+    "koigate_panics_total": "koigate_panics_total == 0",
+    "koigate_log_lines_dropped_total": "koigate_log_lines_dropped_total == 0",
     "koigate_build_info": 'koigate_build_info{version!=""} == 1',
     "process_cpu_seconds_total": "rate(process_cpu_seconds_total[1m]) >= 0",
     "process_max_fds": "process_open_fds / process_max_fds < 1",

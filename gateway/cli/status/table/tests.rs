@@ -18,6 +18,7 @@ fn status() -> Status {
         configuration: Configuration {
             path: "/etc/koigate/koigate.toml".into(),
             generation: 3,
+            plans: 1,
             hash: "0123456789abcdef".repeat(4),
             loaded_at: at("2026-11-24T11:58:00.25Z"),
             needs_restart: Vec::new(),
