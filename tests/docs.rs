@@ -12,7 +12,7 @@ use koigate_config::{Color, Process};
 use koigate_core::failure::FailureKind;
 use koigate_core::plan::Plan;
 
-use self::page::{Block, CHINESE, ENGLISH, Page};
+use self::page::{Block, CHINESE, ENGLISH, Page, SECURITY};
 use crate::support::backend::backend;
 use crate::support::gateway::gateway;
 use crate::support::promql::assert_asks_for_what_is_there;
@@ -52,6 +52,31 @@ fn what_it_links_to_is_there() {
     for link in ENGLISH.links() {
         let is_elsewhere = link.starts_with("https://") || link.starts_with('#');
         assert!(is_elsewhere || root.join(&link).exists(), "{link}");
+    }
+}
+
+#[test]
+fn what_the_threat_model_names_is_there() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github");
+    for link in SECURITY.links() {
+        let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+        assert!(folder.join(path).exists(), "{link}");
+        assert!(anchor.is_empty() || ENGLISH.has_heading(anchor), "{link}");
+    }
+    let keys = include_str!("../config/KEYS.md");
+    let is_key = |word: &str| {
+        word.contains(['.', '_'])
+            && word
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '_'))
+    };
+    let words = SECURITY
+        .spans()
+        .into_iter()
+        .filter_map(|span| span.split(' ').next());
+    for key in words.filter(|word| is_key(word)) {
+        let is_there = keys.contains(&format!("`{key}` |")) || keys.contains(&format!(".{key}` |"));
+        assert!(is_there, "{key} is no key");
     }
 }
 

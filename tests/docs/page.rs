@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// A page in the repository's root.
+/// A page of the repository.
 pub(super) struct Page {
     pub(super) name: &'static str,
     text: &'static str,
@@ -31,6 +31,11 @@ pub(super) const ENGLISH: Page = Page {
 pub(super) const CHINESE: Page = Page {
     name: "README.zh-CN.md",
     text: include_str!("../../README.zh-CN.md"),
+};
+
+pub(super) const SECURITY: Page = Page {
+    name: ".github/SECURITY.md",
+    text: include_str!("../../.github/SECURITY.md"),
 };
 
 impl Page {
@@ -75,6 +80,11 @@ impl Page {
         let parts = prose.split("](").skip(1);
         let targets = parts.map(|rest| rest.split(')').next().unwrap_or_default());
         targets.map(|target| self.numbered(target)).collect()
+    }
+
+    /// Whether one of its headings can be linked by this name.
+    pub(super) fn has_heading(&self, anchor: &str) -> bool {
+        self.headings().iter().any(|(_, text)| slug(text) == anchor)
     }
 
     fn numbered(&self, target: &str) -> String {
