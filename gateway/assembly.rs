@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use koigate_core::plan::Listen;
+use koigate_core::plan::{Listen, Server};
 use tokio::task::JoinSet;
 
 use crate::admin::AdminDoor;
@@ -13,7 +13,7 @@ use crate::logging::Level;
 use crate::metrics::Metrics;
 use crate::outbound::{Connector, UnreadableRoots};
 use crate::serve::Hooks;
-use crate::server::{BindError, Ended, Hangups, Stops, Supervisor};
+use crate::server::{BindError, Ended, Hangups, Parting, Stops, Supervisor};
 use crate::traces::Traces;
 
 /// A gateway that listens and has not begun to answer.
@@ -101,8 +101,17 @@ impl Gateway {
         // They end with the set, and with it with the gateway.
         let mut beside = JoinSet::new();
         beside.spawn(watch(self.reloader.clone()));
-        beside.spawn(reload_at(hangups, self.reloader));
-        self.supervisor.run(stops).await
+        beside.spawn(reload_at(hangups, self.reloader.clone()));
+        let parting = || parting(&self.reloader.running().plan.server);
+        self.supervisor.run(stops, parting).await
+    }
+}
+
+/// As the plan says that runs by then.
+fn parting(server: &Server) -> Parting {
+    Parting {
+        lame_duck: server.lame_duck,
+        drain: server.drain,
     }
 }
 

@@ -68,6 +68,12 @@ pub(crate) struct Server {
     /// How long a hook may take from its last byte to the answer, unless the hook says otherwise. 1ms to 1h.
     /// Default: `"10s"`.
     pub(crate) deadline: Option<Placed<DurationText>>,
+    /// How long hooks in flight may take to finish once nobody is let in any more; what is left then is cut. At most 1h.
+    /// Default: `"30s"`.
+    pub(crate) drain: Option<Placed<DurationText>>,
+    /// How long callers are still let in after `SIGTERM`, while `/readyz` is 503 already and each answer is the last of
+    /// its connection. At most 1h. Default: `"0s"`.
+    pub(crate) lame_duck: Option<Placed<DurationText>>,
     /// What callers speak: TLS, with this certificate. Those of a Unix socket speak plain HTTP. Default: plain HTTP.
     pub(crate) tls: Option<Placed<Table<ServerTls>>>,
     /// Who may send hooks: who knows a token, as `?token=`, as the password of `http://bot:TOKEN@host/`, or as `Bearer`.

@@ -13,13 +13,14 @@ use crate::place::{Span, line_start};
 
 /// Keys whose values can't be secrets, wherever they stand. On a broken line, where nobody knows what belongs to
 /// what, only their values are shown.
-const PLAIN: [&str; 35] = [
+const PLAIN: [&str; 37] = [
     "allow",
     "always_finish",
     "chain",
     "connect_timeout",
     "cool_off",
     "deadline",
+    "drain",
     "exists",
     "failure_message",
     "failure_statuses",
@@ -30,6 +31,7 @@ const PLAIN: [&str; 35] = [
     "interval",
     "keep",
     "keys",
+    "lame_duck",
     "level",
     "listen",
     "max_body",

@@ -23,7 +23,7 @@ mod url;
 mod warnings;
 
 pub(crate) use backend::{CONNECT_TIMEOUT, MAX_IN_FLIGHT, MAX_REPLY};
-pub(crate) use server::{MAX_BUFFERED, MAX_CONNECTIONS};
+pub(crate) use server::{DRAIN, MAX_BUFFERED, MAX_CONNECTIONS};
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::live::{Configuration, Ground};
 use crate::outbound::Connector;
-use crate::server::{Ended, Stops, Supervisor};
+use crate::server::{Ended, Parting, Stops, Supervisor};
 
 /// A door that keeps a hook for as long as its test wants it.
 #[derive(Default)]
@@ -79,7 +79,7 @@ impl Open {
             .listen_to_the_end("admin", &listen, Arc::new(door))
             .unwrap()[0];
         let (stop, stops) = Stops::told();
-        tokio::spawn(supervisor.run(stops));
+        tokio::spawn(supervisor.run(stops, || Parting::USUAL));
         Self {
             address,
             file,
@@ -474,7 +474,7 @@ async fn while_draining_an_operator_can_watch() {
         .unwrap()[0];
     let mut phase = supervisor.phase();
     let (stop, stops) = Stops::told();
-    let run = tokio::spawn(supervisor.run(stops));
+    let run = tokio::spawn(supervisor.run(stops, || Parting::USUAL));
     let ask = |address, request: &'static str| async move {
         said(
             address,

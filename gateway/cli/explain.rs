@@ -33,7 +33,7 @@ use super::args::ExplainArgs;
 use super::demo::{self, deed};
 use super::error::CommandError;
 use super::run::locate;
-use super::{print, read, runtime, say, trace};
+use super::{block_on, print, read, say, trace};
 
 /// Exit status where the bot would not go on.
 const REFUSED: u8 = 3;
@@ -59,7 +59,7 @@ pub(crate) fn explain(args: ExplainArgs) -> Result<ExitCode, CommandError> {
     print(&configuration.warnings);
     let (name, document) = question(&args.hook, args.document.as_deref(), &configuration)?;
     let threads = configuration.plan.server.threads;
-    let run = runtime(threads)?.block_on(ask(configuration, name, document))?;
+    let run = block_on(threads, ask(configuration, name, document))?;
     let mut out = anstream::stdout();
     let trace = run.trace();
     if args.json {

@@ -56,12 +56,23 @@ pub(crate) fn unusable(path: &Path, report: &Report) -> CommandError {
     }
 }
 
-/// A runtime with so many threads, or with one a core for 0.
+/// Runs this to its end, on so many threads, or on one a core for 0. Whatever else runs there ends with it: a picture
+/// that is being drawn for nobody any more is not waited for.
 ///
 /// # Errors
 ///
-/// The system refuses the threads.
-pub(crate) fn runtime(threads: usize) -> Result<Runtime, CommandError> {
+/// Its own, or the system refuses the threads.
+pub(crate) fn block_on<T>(
+    threads: usize,
+    future: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    let runtime = runtime(threads)?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
+}
+
+fn runtime(threads: usize) -> Result<Runtime, CommandError> {
     let mut builder = Builder::new_multi_thread();
     if threads > 0 {
         builder.worker_threads(threads);

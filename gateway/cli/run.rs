@@ -8,7 +8,7 @@ use koigate::{descriptors, journal, logging};
 
 use super::args::RunArgs;
 use super::error::CommandError;
-use super::{read, runtime, whole};
+use super::{block_on, read, whole};
 
 /// Runs the gateway until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 ///
@@ -21,7 +21,7 @@ pub(crate) fn run(args: RunArgs) -> Result<(), CommandError> {
     let log = logging::start(configuration.plan.log)?;
     journal::warnings(&configuration.warnings);
     descriptors::raise(&configuration.plan.server);
-    runtime(configuration.plan.server.threads)?.block_on(async {
+    block_on(configuration.plan.server.threads, async {
         // Before the first address is bound, so that no signal finds the default action.
         let stops = Stops::signals().map_err(CommandError::System)?;
         let hangups = Hangups::signals().map_err(CommandError::System)?;

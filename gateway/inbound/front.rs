@@ -6,12 +6,14 @@ use async_trait::async_trait;
 use pingora::apps::ServerApp;
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::caller::{self, Caller};
 use super::crowd::Crowd;
 use super::door::{Door, Refusal};
 use super::handshake::{Unsecured, shake};
+use super::leave::{Leave, LeaveWatch};
 use super::session::{HEAD_TIME, Session};
 use crate::tls::Speech;
 
@@ -20,33 +22,47 @@ use crate::tls::Speech;
 pub struct Front<D> {
     door: Arc<D>,
     crowd: Arc<Crowd>,
+    leave: LeaveWatch,
 }
 
 // === impl Front ===
 
 impl<D: Door> Front<D> {
-    /// In front of this door. Whatever is listened on through it counts as one crowd.
-    pub fn new(door: Arc<D>) -> Self {
+    /// In front of this door. Whatever is listened on through it counts as one crowd, and ends as `leave` says.
+    pub fn new(door: Arc<D>, leave: watch::Receiver<Leave>) -> Self {
         Self {
             door,
             crowd: Arc::default(),
+            leave,
+        }
+    }
+}
+
+// By hand, since a door needs no clone of its own.
+impl<D> Clone for Front<D> {
+    fn clone(&self) -> Self {
+        Self {
+            door: Arc::clone(&self.door),
+            crowd: Arc::clone(&self.crowd),
+            leave: self.leave.clone(),
         }
     }
 }
 
 #[async_trait]
 impl<D: Door> ServerApp for Front<D> {
-    async fn process_new(self: &Arc<Self>, stream: Stream, stop: &ShutdownWatch) -> Option<Stream> {
+    /// Pingora holds a clone of its watch for as long as this runs, by which the supervisor knows who is still there.
+    async fn process_new(self: &Arc<Self>, stream: Stream, _: &ShutdownWatch) -> Option<Stream> {
         let due = Instant::now() + HEAD_TIME;
         let peer = caller::peer(&stream);
         let seat = self.crowd.enter(peer, self.door.capacity());
         // Who comes over a Unix socket has no address, and nobody listens on the way.
         let speech = peer.map_or(Speech::Plain, |_| self.door.speech());
-        let session = |stream| Session::new(self.door.as_ref(), Caller::new(stream), stop.clone(), due);
+        let session = |stream| Session::new(self.door.as_ref(), Caller::new(stream), self.leave.clone(), due);
         // Either place is given back when this returns, or is dropped.
         match (seat, speech) {
             (Some(_seat), Speech::Plain) => session(stream).run().await,
-            (Some(_seat), Speech::Tls(acceptor)) => match shake(stream, &acceptor, due, stop).await {
+            (Some(_seat), Speech::Tls(acceptor)) => match shake(stream, &acceptor, due, &self.leave).await {
                 Ok(secured) => session(secured).run().await,
                 Err(Unsecured::Clear(stream)) => session(stream).ask_for_tls().await,
                 Err(Unsecured::Failed) => drop(self.door.refuse(Refusal::BadRequest)),

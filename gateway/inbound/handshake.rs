@@ -1,11 +1,10 @@
 //! TLS at the door: told from HTTP in the clear by its first byte, and done within the time of a first head.
 
 use pingora::protocols::Stream;
-use pingora::server::ShutdownWatch;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
-use super::session::stopped;
+use super::leave::{LeaveWatch, closing};
 use crate::tls;
 
 /// The first byte of everything that begins with a TLS handshake (RFC 8446 section 5.1).
@@ -21,14 +20,24 @@ pub(super) enum Unsecured {
     Failed,
 }
 
-/// Waits for a handshake, unless the process is to stop, and takes part in it; until `due` at the latest.
+/// Waits for a handshake and takes part in it, until `due` at the latest. Where connections are to go, one that
+/// comes to no end holds nobody up: no request has come of it yet.
 pub(super) async fn shake(
-    mut stream: Stream,
+    stream: Stream,
     acceptor: &TlsAcceptor,
     due: Instant,
-    stop: &ShutdownWatch,
+    leave: &LeaveWatch,
 ) -> Result<Stream, Unsecured> {
-    if !begins_with_handshake(&mut stream, due, &mut stop.clone()).await? {
+    let mut leave = leave.clone();
+    tokio::select! {
+        biased;
+        shaken = shaken(stream, acceptor, due) => shaken,
+        () = closing(&mut leave) => Err(Unsecured::Gone),
+    }
+}
+
+async fn shaken(mut stream: Stream, acceptor: &TlsAcceptor, due: Instant) -> Result<Stream, Unsecured> {
+    if !begins_with_handshake(&mut stream, due).await? {
         return Err(Unsecured::Clear(stream));
     }
     let reason = match timeout_at(due, tls::accept(acceptor, stream)).await {
@@ -40,18 +49,9 @@ pub(super) async fn shake(
     Err(Unsecured::Failed)
 }
 
-async fn begins_with_handshake(
-    stream: &mut Stream,
-    due: Instant,
-    stop: &mut ShutdownWatch,
-) -> Result<bool, Unsecured> {
+async fn begins_with_handshake(stream: &mut Stream, due: Instant) -> Result<bool, Unsecured> {
     let mut first = [0];
-    let peeked = tokio::select! {
-        biased;
-        peeked = timeout_at(due, stream.try_peek(&mut first)) => peeked,
-        () = stopped(stop) => return Err(Unsecured::Gone),
-    };
-    match peeked {
+    match timeout_at(due, stream.try_peek(&mut first)).await {
         Ok(Ok(_)) => Ok(first == [HANDSHAKE]),
         Ok(Err(_)) | Err(_) => Err(Unsecured::Gone),
     }

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! Front (Pingora's ServerApp)  a connection's stream comes in
+//!   leave                      how connections are brought to their end
 //!   crowd                      how many are connected, and how many may be
 //!   session                    the loop of one connection: head, admit, body, serve, answer
 //!     head                     raw bytes -> Head, or the reason why not
@@ -22,6 +23,7 @@ mod door;
 mod front;
 mod handshake;
 pub mod head;
+mod leave;
 mod response;
 mod session;
 #[cfg(test)]
@@ -31,3 +33,4 @@ pub use crowd::Capacity;
 pub use door::{Admitted, Connection, Door, Refusal, Request, Response};
 pub use front::Front;
 pub use head::{BadRequest, Head, Version};
+pub use leave::Leave;

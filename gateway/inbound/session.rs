@@ -11,14 +11,14 @@ use std::time::Duration;
 use bytes::Buf;
 use futures_util::FutureExt;
 use koigate_core::texts;
-use pingora::server::ShutdownWatch;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::body;
 use super::caller::{Caller, Lost};
 use super::crowd::Seat;
 use super::door::{Admitted, Connection, Door, Refusal, Request, Response};
 use super::head::{self, BadRequest, Framing, Head, Persistence, Scan};
+use super::leave::{Leave, LeaveWatch, closing};
 use super::response::{self, BodyPart};
 use crate::buffered::Full;
 
@@ -26,9 +26,6 @@ use crate::buffered::Full;
 const IDLE_TIME: Duration = Duration::from_secs(60);
 /// How long a head may take that has begun; the first of a connection has begun with it.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
-/// How long an idle connection is still read once the process is to stop: a request that was sent before its
-/// caller could know is answered, not reset. And how long one is that has had its last answer.
-const PARTING_TIME: Duration = Duration::from_millis(50);
 /// What a read asks for while nobody knows how much is to come; what the connection keeps stays as small.
 pub(super) const SOME: usize = 8 * 1024;
 
@@ -36,8 +33,8 @@ pub(super) const SOME: usize = 8 * 1024;
 pub(super) struct Session<'a, D> {
     door: &'a D,
     caller: Caller,
-    /// Turns true when the process is to stop. Pingora counts on its clones to tell who is still there.
-    stop: ShutdownWatch,
+    /// Tells when the connection is to end.
+    leave: LeaveWatch,
     /// By when the head of the first request has to be whole.
     fresh: Option<Instant>,
     /// The head of the response at hand, kept for its allocation.
@@ -69,11 +66,11 @@ pub(super) enum Broken {
 
 impl<'a, D: Door> Session<'a, D> {
     /// `due` is by when the first head has to be whole.
-    pub(super) fn new(door: &'a D, caller: Caller, stop: ShutdownWatch, due: Instant) -> Self {
+    pub(super) fn new(door: &'a D, caller: Caller, leave: LeaveWatch, due: Instant) -> Self {
         Self {
             door,
             caller,
-            stop,
+            leave,
             fresh: Some(due),
             out: Vec::new(),
             part: BodyPart::Sent,
@@ -136,7 +133,7 @@ impl<'a, D: Door> Session<'a, D> {
         tokio::select! {
             biased;
             begun = self.caller.begin(deadline) => begun.map_err(|_| End::Gone),
-            () = stopped(&mut self.stop) => Err(End::Gone),
+            () = closing(&mut self.leave) => Err(End::Gone),
         }
     }
 
@@ -215,12 +212,12 @@ impl<'a, D: Door> Session<'a, D> {
     async fn linger(&mut self) {
         tokio::select! {
             () = self.caller.linger() => {}
-            () = stopped(&mut self.stop) => {}
+            () = closing(&mut self.leave) => {}
         }
     }
 
     async fn answer(&mut self, response: Response, wanted: Persistence) -> Result<(), End> {
-        let closes = response.connection == Connection::Close || *self.stop.borrow();
+        let closes = response.connection == Connection::Close || *self.leave.borrow() >= Leave::LastAnswers;
         let persistence = if closes { Persistence::Close } else { wanted };
         let body = response::encode(&mut self.out, response, persistence, self.part);
         let written = self.caller.write(self.out.as_slice().chain(body)).await;
@@ -250,13 +247,6 @@ impl From<BadRequest> for Broken {
     fn from(bad: BadRequest) -> Self {
         Self::Bad(bad)
     }
-}
-
-/// Returns a while after the process has been told to stop.
-pub(super) async fn stopped(stop: &mut ShutdownWatch) {
-    // An error says that who would tell is gone: the same.
-    let _ = stop.wait_for(|stop| *stop).await;
-    sleep(PARTING_TIME).await;
 }
 
 /// What a caller gets when the door broke. The door itself answers its own panics where it can count them.

@@ -363,13 +363,18 @@ impl Gateway {
     }
 
     /// Waits for its end, which has to be a good one.
-    pub(crate) async fn ends(mut self) -> Stopped {
+    pub(crate) async fn ends(self) -> Stopped {
+        self.ends_with(0).await
+    }
+
+    /// Waits for its end with this exit status.
+    pub(crate) async fn ends_with(mut self, code: i32) -> Stopped {
         let begun = Instant::now();
         let status = bounded("the end of the program", self.child.wait())
             .await
             .expect("a child");
         let took = begun.elapsed();
-        assert_eq!(status.code(), Some(0), "{status:?}\n{}", self.log().join("\n"));
+        assert_eq!(status.code(), Some(code), "{status:?}\n{}", self.log().join("\n"));
         sleep(Duration::from_millis(20)).await;
         Stopped {
             log: self.log(),

@@ -3,6 +3,7 @@
 pub(crate) mod backend;
 pub(crate) mod gateway;
 pub(crate) mod koipy;
+pub(crate) mod load;
 pub(crate) mod payload;
 pub(crate) mod promql;
 pub(crate) mod python;

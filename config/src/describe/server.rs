@@ -3,8 +3,8 @@
 use ipnet::IpNet;
 use koigate_core::plan::{Listen, Server};
 
-use crate::resolve::{MAX_BUFFERED, MAX_CONNECTIONS};
-use crate::units::size;
+use crate::resolve::{DRAIN, MAX_BUFFERED, MAX_CONNECTIONS};
+use crate::units::{duration, size};
 
 /// Where hooks are sent, one URL or socket after the other.
 pub(super) fn places(server: &Server) -> Vec<String> {
@@ -30,7 +30,20 @@ pub(super) fn details(server: &Server) -> Vec<String> {
     if !limits.is_empty() {
         details.push(limits.join(", "));
     }
+    details.extend(parting(server));
     details
+}
+
+/// How it ends, unless as usual.
+fn parting(server: &Server) -> Option<String> {
+    let drain = format!("hooks in flight for {}", duration(server.drain));
+    if !server.lame_duck.is_zero() {
+        let lame_duck = duration(server.lame_duck);
+        return Some(format!(
+            "when told to stop: callers for {lame_duck} more, {drain}"
+        ));
+    }
+    (server.drain != DRAIN).then(|| format!("when told to stop: {drain}"))
 }
 
 /// Who may send hooks, unless everybody may.

@@ -20,6 +20,9 @@ pub(crate) const MAX_CONNECTIONS: usize = 16_384;
 /// No machine has more memory; the least is one hook of the largest size, which is said in words of its own.
 const BUFFERED: RangeInclusive<usize> = 1024..=1 << 40;
 const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DRAIN: Duration = Duration::from_secs(30);
+/// Of `drain` and `lame_duck`: both may be nothing, and nobody waits longer for a process to end.
+const PARTING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 
 /// The listening side, or nothing where its path is wrong and noted.
 pub(super) fn resolve(
@@ -41,6 +44,8 @@ pub(super) fn resolve(
         max_buffered,
         max_connections,
         max_connections_per_address,
+        drain: quantity::duration_within(PARTING, server.drain.as_ref(), DRAIN, findings),
+        lame_duck: quantity::duration_within(PARTING, server.lame_duck.as_ref(), Duration::ZERO, findings),
         threads: quantity::number(server.threads.as_ref(), 0, THREADS, findings),
         tls: tls::server(server.tls.as_ref(), around, findings),
         auth: auth::resolve(

@@ -50,6 +50,8 @@ fn what_is_not_written_is_the_default() {
         max_buffered: 256 << 20,
         max_connections: 16_384,
         max_connections_per_address: 16_384,
+        drain: Duration::from_secs(30),
+        lame_duck: Duration::ZERO,
         threads: 0,
         tls: None,
         auth: None,

@@ -66,7 +66,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("nonsense = 1\n[server\nlisten = \"x\"\nfoo: 1", &["KG010 6:1", "KG004 7:8", "KG004 9:4"]),
     // Keys.
     ("servers.listen = \"x\"", &["KG010 6:1"]),
-    ("[server]\nlisten = \"127.0.0.1:2\"\ndrain = \"30s\"\nlame_duck = \"0s\"", &["KG010 8:1", "KG010 9:1"]),
+    ("[server]\nlisten = \"127.0.0.1:2\"\ndrain = \"0s\"\nlame_duck = \"1h\"", &[]),
+    ("[server]\ndrain = \"61m\"\nlame_duck = 5", &["KG021 7:9", "KG011 8:13"]),
     ("[defaults]\nurl = \"http://a/\"", &["KG010 7:1"]),
     ("retry = 1", &["KG010 6:1"]),
     ("[hooks.y]\nchain = [\"a\"]\nshadow = [\"a\"]", &["KG010 8:1"]),

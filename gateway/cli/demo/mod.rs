@@ -18,7 +18,7 @@ use self::services::{REFUSED_USER, Service, Services};
 use self::site::{Ports, Sides, Site};
 use super::args::DemoArgs;
 use super::error::CommandError;
-use super::{runtime, whole};
+use super::{block_on, whole};
 
 /// One hook of the show.
 struct Scene {
@@ -53,7 +53,7 @@ const SENDER: &str = "\"from-user\": {\"id\": 5381204417";
 ///
 /// It can't be started here, or the gateway does not answer.
 pub(crate) fn run(args: &DemoArgs) -> Result<(), CommandError> {
-    runtime(0)?.block_on(async {
+    block_on(0, async {
         let services = Services::start()?;
         let ended = perform(&services.list, args).await;
         services.stop().await;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use koigate::server::{Stops, Supervisor};
+use koigate::server::{Parting, Stops, Supervisor};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
@@ -57,7 +57,7 @@ impl Services {
         }
         let (stop, stops) = Stops::told();
         let running = tokio::spawn(async move {
-            supervisor.run(stops).await;
+            supervisor.run(stops, || Parting::USUAL).await;
         });
         Ok(Self { list, stop, running })
     }

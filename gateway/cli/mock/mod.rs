@@ -14,7 +14,7 @@ use std::time::Duration;
 use koigate::buffered::Held;
 use koigate::inbound::{Admitted, Door, Head, Refusal, Request, Response};
 use koigate::logging;
-use koigate::server::{Phase, Stops, Supervisor};
+use koigate::server::{Parting, Phase, Stops, Supervisor};
 use koigate_core::plan::{Log, LogFormat, LogLevel};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -23,7 +23,7 @@ use self::act::Act;
 use self::behaviour::Behaviour;
 use super::args::MockArgs;
 use super::error::CommandError;
-use super::{runtime, whole};
+use super::{block_on, whole};
 
 /// A callback service that answers as told.
 pub(crate) struct Mock {
@@ -47,7 +47,7 @@ pub(crate) fn run(args: MockArgs) -> Result<(), CommandError> {
         format: LogFormat::Text,
         level: LogLevel::Info,
     })?;
-    runtime(0)?.block_on(async {
+    block_on(0, async {
         let stops = Stops::signals().map_err(CommandError::System)?;
         let mut supervisor = Supervisor::new();
         let does = args.reply.clone();
@@ -58,7 +58,7 @@ pub(crate) fn run(args: MockArgs) -> Result<(), CommandError> {
                 "http://{address}/ answers {does}; Ctrl-C ends it"
             )?;
         }
-        whole(supervisor.run(stops).await)
+        whole(supervisor.run(stops, || Parting::USUAL).await)
     })
 }
 

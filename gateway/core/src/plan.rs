@@ -52,6 +52,10 @@ pub struct Server {
     pub max_connections: usize,
     /// The most connections at once of one source address; never more than `max_connections`.
     pub max_connections_per_address: usize,
+    /// How long hooks in flight may take to finish once nobody is let in any more.
+    pub drain: Duration,
+    /// How long callers are still let in after the process was told to stop.
+    pub lame_duck: Duration,
     /// Worker threads; 0 means one per core.
     pub threads: usize,
     /// What callers over TCP have to speak; without it plain HTTP.

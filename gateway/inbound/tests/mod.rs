@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{Admitted, Capacity, Door, Front, Head, Refusal, Request, Response};
 use crate::buffered::Room;
-use crate::server::{Ended, Stops, Supervisor};
+use crate::server::{Ended, Parting, Stops, Supervisor};
 
 mod buffered;
 mod conversation;
@@ -147,7 +147,7 @@ impl House {
             address,
             porch,
             stop,
-            run: tokio::spawn(supervisor.run(stops)),
+            run: tokio::spawn(supervisor.run(stops, || Parting::USUAL)),
         }
     }
 

@@ -1,16 +1,17 @@
 //! How long is waited for whom: over a pipe, with the clock paused.
 
 use super::*;
+use crate::inbound::Leave;
 
 /// A session on a pipe, and the other end of the pipe.
-fn session() -> (DuplexStream, Arc<Porch>, watch::Sender<bool>) {
+fn session() -> (DuplexStream, Arc<Porch>, watch::Sender<Leave>) {
     let (caller, stream) = tokio::io::duplex(64 * 1024);
     let porch = Arc::new(Porch::default());
-    let front = Arc::new(Front::new(Arc::clone(&porch)));
-    let stop = watch::Sender::new(false);
-    let stopping = stop.subscribe();
+    let leave = watch::Sender::new(Leave::Staying);
+    let front = Arc::new(Front::new(Arc::clone(&porch), leave.subscribe()));
+    let (_, stopping) = watch::channel(false);
     tokio::spawn(async move { front.process_new(Box::new(stream), &stopping).await });
-    (caller, porch, stop)
+    (caller, porch, leave)
 }
 
 /// When the session ends without a word to a caller that sends these pieces, each so long after the one before.

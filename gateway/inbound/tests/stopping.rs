@@ -98,7 +98,7 @@ async fn a_second_stop_ends_at_once() {
 async fn signals_stop() {
     for name in ["TERM", "INT"] {
         let stops = Stops::signals().unwrap();
-        let run = tokio::spawn(Supervisor::new().run(stops));
+        let run = tokio::spawn(Supervisor::new().run(stops, || Parting::USUAL));
         tokio::task::yield_now().await;
         assert!(!run.is_finished());
         let process = std::process::id().to_string();

@@ -81,6 +81,11 @@ fn each_part_is_named_with_its_keys() {
         "[server]\nmax_buffered = '64MiB'\nmax_connections = 5\nauth = { token = 't' }\nallow = ['::1']\n[backends.a]",
         &["server: max_buffered, max_connections, max_connections_per_address, auth, allow"],
     );
+    check(
+        "[backends.a]",
+        "[server]\ndrain = '5s'\nlame_duck = '1s'\n[backends.a]",
+        &["server: drain, lame_duck"],
+    );
 }
 
 #[test]

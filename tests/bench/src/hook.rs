@@ -80,6 +80,8 @@ pub fn plan(backends: usize) -> (Arc<Plan>, Arc<Chain>) {
             max_buffered: 1 << 28,
             max_connections: 1_024,
             max_connections_per_address: 1_024,
+            drain: Duration::from_secs(30),
+            lame_duck: Duration::ZERO,
             threads: 1,
             tls: None,
             auth: None,

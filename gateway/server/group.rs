@@ -1,0 +1,191 @@
+//! Listeners that start and stop together.
+//!
+//! The watch channel that tells Pingora to stop accepting also counts who is still there: Pingora clones its receiver
+//! into every accept loop and every connection, from the moment of accepting, so that *nobody holds one any more* is
+//! *everything is answered*.
+
+use std::net::SocketAddr;
+use std::os::fd::{IntoRawFd as _, OwnedFd};
+use std::sync::Arc;
+
+use koigate_core::plan::Listen;
+use pingora::apps::ServerApp as _;
+use pingora::protocols::Stream;
+use pingora::server::{Fds, ListenFds, ShutdownWatch};
+use pingora::services::Service;
+use pingora::services::listening;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::BindError;
+use super::socket::Socket;
+use crate::inbound::{Door, Front, Leave};
+
+/// Listeners that are bound, and what is to accept on them.
+pub(super) struct Group {
+    listening: Vec<Listening>,
+    stop: watch::Sender<bool>,
+    leave: watch::Sender<Leave>,
+}
+
+/// Listeners that accept.
+pub(super) struct Open {
+    accepting: Vec<Accepting>,
+    /// Turns true when nobody is let in any more.
+    stop: watch::Sender<bool>,
+    leave: watch::Sender<Leave>,
+}
+
+/// What is to accept for one door.
+struct Listening {
+    service: Box<dyn Service>,
+    /// For Pingora, each under the name by which it asks for it.
+    descriptors: Vec<(String, OwnedFd)>,
+    /// The same sockets, for whoever is connected when Pingora stops.
+    sockets: Vec<Socket>,
+    serve: Serve,
+}
+
+/// What accepts for one door.
+struct Accepting {
+    /// Ends when Pingora accepts no more.
+    loops: JoinHandle<()>,
+    sockets: Vec<Socket>,
+    serve: Serve,
+}
+
+/// Serves a connection that Pingora has not accepted.
+type Serve = Box<dyn Fn(Stream, ShutdownWatch) + Send + Sync>;
+
+// === impl Group ===
+
+impl Group {
+    pub(super) fn new() -> Self {
+        Self {
+            listening: Vec::new(),
+            stop: watch::Sender::new(false),
+            leave: watch::Sender::new(Leave::Staying),
+        }
+    }
+
+    /// Binds these addresses in front of the door, and gives them with the ports that 0 became.
+    pub(super) fn bind_addresses<D: Door>(
+        &mut self,
+        name: &str,
+        addresses: &[SocketAddr],
+        door: Arc<D>,
+    ) -> Result<Vec<SocketAddr>, BindError> {
+        let places: Vec<_> = addresses.iter().copied().map(Listen::Tcp).collect();
+        let bound = self.bind(name, &places, door)?;
+        Ok(bound.iter().filter_map(Listen::address).collect())
+    }
+
+    /// The same, of Unix sockets too.
+    pub(super) fn bind<D: Door>(
+        &mut self,
+        name: &str,
+        places: &[Listen],
+        door: Arc<D>,
+    ) -> Result<Vec<Listen>, BindError> {
+        let front = Front::new(door, self.leave.subscribe());
+        let mut service = listening::Service::new(name.to_owned(), front.clone());
+        let (mut sockets, mut descriptors) = (Vec::new(), Vec::new());
+        for place in places {
+            let failed = |source| BindError {
+                address: place.clone(),
+                source,
+            };
+            let socket = Socket::bind(place).map_err(failed)?;
+            descriptors.push((socket.name(), socket.another().map_err(failed)?));
+            service.add_listener(socket.endpoint());
+            sockets.push(socket);
+        }
+        let bound = sockets.iter().map(|socket| socket.at().clone()).collect();
+        self.listening.push(Listening {
+            service: Box::new(service),
+            descriptors,
+            sockets,
+            serve: serve(front),
+        });
+        Ok(bound)
+    }
+
+    /// Hands the sockets over to Pingora and starts accepting.
+    pub(super) fn start(self) -> Open {
+        let accept = |listening: Listening| listening.accept(self.stop.subscribe());
+        Open {
+            accepting: self.listening.into_iter().map(accept).collect(),
+            stop: self.stop,
+            leave: self.leave,
+        }
+    }
+}
+
+fn serve<D: Door>(front: Front<D>) -> Serve {
+    let front = Arc::new(front);
+    Box::new(move |stream, stop| {
+        let front = front.clone();
+        tokio::spawn(async move { front.process_new(stream, &stop).await });
+    })
+}
+
+// === impl Listening ===
+
+impl Listening {
+    fn accept(self, stop: ShutdownWatch) -> Accepting {
+        let Self {
+            mut service,
+            descriptors,
+            sockets,
+            serve,
+        } = self;
+        let mut fds = Fds::new();
+        for (name, descriptor) in descriptors {
+            fds.add(name, descriptor.into_raw_fd());
+        }
+        let fds = ListenFds::new(fds.into());
+        let loops = tokio::spawn(async move { service.start_service(Some(fds), stop, 1).await });
+        Accepting {
+            loops,
+            sockets,
+            serve,
+        }
+    }
+}
+
+// === impl Open ===
+
+impl Open {
+    /// From here on each answer is the last of its connection. Callers are still let in.
+    pub(super) fn announce_leave(&self) {
+        self.leave.send_replace(Leave::LastAnswers);
+    }
+
+    /// Lets nobody in any more, and lets those go who have no request under way. Whoever is connected already and was
+    /// not accepted yet is served.
+    pub(super) async fn close(&mut self) {
+        self.stop.send_replace(true);
+        for accepting in self.accepting.drain(..) {
+            // Where it panicked it does not accept either.
+            let _ = accepting.loops.await;
+            for stream in accepting.sockets.into_iter().flat_map(Socket::close) {
+                (accepting.serve)(stream, self.stop.subscribe());
+            }
+        }
+        self.leave.send_replace(Leave::Closing);
+    }
+
+    /// Returns when nobody is connected any more.
+    pub(super) async fn gone(&self) {
+        self.stop.closed().await;
+    }
+
+    /// Lets nobody in any more, and says how many are still connected. They end with the runtime.
+    pub(super) async fn cut(&mut self) -> usize {
+        self.stop.send_replace(true);
+        for accepting in self.accepting.drain(..) {
+            let _ = accepting.loops.await;
+        }
+        self.stop.receiver_count()
+    }
+}
