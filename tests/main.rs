@@ -33,6 +33,7 @@ mod reload;
 mod requests;
 mod signing;
 mod sockets;
+mod starting;
 mod stopping;
 mod strictness;
 mod survive;

@@ -17,10 +17,10 @@ use crate::support::tls::{Authority, Identity};
 use crate::support::wire::bounded;
 
 /// A folder for sockets: short, since the path of one is.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("koigate-{}-{count}", std::process::id()));
@@ -28,7 +28,7 @@ impl Folder {
         Self(folder)
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.0.join("hooks.sock")
     }
 }

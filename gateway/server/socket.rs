@@ -16,11 +16,12 @@ use super::unix::{self, SocketFile};
 
 /// A socket that is bound.
 pub(super) struct Socket {
+    /// Its file, where it has one that is ours. Dropped first: where nobody listens any more another gateway may have
+    /// put its own there.
+    file: Option<SocketFile>,
     descriptor: OwnedFd,
     /// Where, with the port that 0 became.
     at: Listen,
-    /// Its file, where it has one that is ours.
-    file: Option<SocketFile>,
 }
 
 // === impl Socket ===

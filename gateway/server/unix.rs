@@ -1,15 +1,21 @@
 //! Unix sockets: bound for the gateway's user and group alone, in the place of what nobody listens on any more and
 //! of nothing else, and taken away at the end.
 //!
+//! Between finding that nobody listens and listening oneself lie a few steps, and two gateways that took them at once
+//! could each remove what the other has just bound. So they are taken under a lock on the socket's folder, which leaves
+//! no file behind and is gone with a process that dies.
+//!
 //! Pingora's own binding removes whatever file stands at the path, a socket in use included, and opens the socket to
 //! everybody before it narrows it (pingora-core 0.9.1, `listeners/l4.rs`); so it is only handed the bound socket.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
@@ -20,6 +26,10 @@ pub(super) const MODE: u32 = 0o660;
 
 /// Connections that may wait to be accepted. Pingora sets its own when it takes the socket over.
 const BACKLOG: i32 = 4096;
+
+/// How long another process may keep the folder: a bind takes less than a millisecond.
+const TURN_TIME: Duration = Duration::from_secs(1);
+const TURN_STEP: Duration = Duration::from_millis(2);
 
 /// The file of a bound socket. Dropping it removes the file, if it is still this socket's.
 #[derive(Debug)]
@@ -36,6 +46,7 @@ pub(super) struct SocketFile {
 /// The system's, and [`io::ErrorKind::AddrInUse`] where somebody listens there, [`io::ErrorKind::AlreadyExists`] where
 /// something else than a socket stands there.
 pub(super) fn listen_at(path: &Path) -> io::Result<(OwnedFd, SocketFile)> {
+    let _turn = turn(path)?;
     clear(path)?;
     let socket = open()?;
     bind(&socket, &SocketAddrUnix::new(path)?)?;
@@ -45,6 +56,23 @@ pub(super) fn listen_at(path: &Path) -> io::Result<(OwnedFd, SocketFile)> {
     fs::set_permissions(path, Permissions::from_mode(MODE))?;
     listen(&socket, BACKLOG)?;
     Ok((socket, file))
+}
+
+/// The turn to exchange what stands at a path, until it is dropped.
+fn turn(path: &Path) -> io::Result<File> {
+    let folder = File::open(path.parent().unwrap_or(Path::new("/")))?;
+    let begun = Instant::now();
+    loop {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(folder),
+            Err(Errno::WOULDBLOCK) if begun.elapsed() < TURN_TIME => std::thread::sleep(TURN_STEP),
+            Err(Errno::WOULDBLOCK) => {
+                let words = "somebody holds a lock on its folder";
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, words));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Removes the socket of a process that ended without doing so, and nothing else.
@@ -100,6 +128,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+    use std::sync::Barrier;
 
     use super::*;
 
@@ -201,6 +230,39 @@ mod tests {
         let _another = UnixListener::bind(&path).unwrap();
         drop(file);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn of_many_at_once_one_has_it() {
+        let folder = Folder::new("race");
+        let path = folder.path();
+        for _ in 0..50 {
+            drop(UnixListener::bind(&path).unwrap());
+            let start = Barrier::new(4);
+            let bound: Vec<_> = std::thread::scope(|scope| {
+                let bind = || {
+                    start.wait();
+                    listen_at(&path)
+                };
+                let racing: Vec<_> = (0..4).map(|_| scope.spawn(bind)).collect();
+                racing.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            let (won, lost): (Vec<_>, Vec<_>) = bound.into_iter().partition(Result::is_ok);
+            let reasons: Vec<_> = lost.iter().map(|one| one.as_ref().unwrap_err().kind()).collect();
+            assert_eq!(reasons, [io::ErrorKind::AddrInUse; 3]);
+            UnixStream::connect(&path).unwrap();
+            drop(won);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_somebody_keeps_locked() {
+        let folder = Folder::new("locked");
+        let _turn = turn(&folder.path()).unwrap();
+        assert_eq!(
+            listen_at(&folder.path()).unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
     }
 
     #[test]

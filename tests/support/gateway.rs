@@ -382,6 +382,11 @@ impl Gateway {
         }
     }
 
+    /// Whether it has not ended yet.
+    pub(crate) fn lives(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
     /// How many descriptors the process has open.
     pub(crate) fn descriptors(&self) -> usize {
         let folder = format!("/proc/{}/fd", self.child.id().expect("it runs"));
