@@ -51,6 +51,7 @@ pub mod panics;
 pub mod route;
 pub mod serve;
 pub mod server;
+mod sync;
 pub mod tls;
 pub mod traces;
 pub mod version;

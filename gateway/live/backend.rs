@@ -1,7 +1,6 @@
 //! What lives beside one backend of a plan: connections, and how many calls are running.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::health::{Budget, Phase, Seat};
@@ -14,6 +13,7 @@ use super::balance::{Balance, Chosen};
 use super::breaker::{Admitted, LiveBreaker};
 use super::checks::Checks;
 use crate::outbound::{Connections, Signer, Upstream};
+use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 /// One backend as it lives.
 pub struct LiveBackend {

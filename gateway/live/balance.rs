@@ -1,6 +1,6 @@
 //! The replicas of one backend as they live: which is asked, and what its tries and checks have shown.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use koigate_core::failure::Failure;
 use koigate_core::health::{Checked, Choice, Replicas, Seat, Sign, Turn};
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::clock;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The replicas of one backend. The log names them by their number in the configuration, from 1: their addresses
 /// don't belong there.

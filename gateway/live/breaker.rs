@@ -1,6 +1,6 @@
 //! The breaker of one backend as it lives, and the calls that it has let in.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::health::{Breaker, Entry, Phase, Sign, Turn};
@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::clock;
 use crate::calls::Watch;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The breaker of one backend.
 pub(super) struct LiveBreaker {
@@ -115,7 +116,8 @@ impl Admitted {
         None
     }
 
-    fn ends(&mut self, sign: Sign) {
+    /// The call has shown this.
+    pub(super) fn ends(&mut self, sign: Sign) {
         self.sign = sign;
         self.cut = None;
     }

@@ -9,6 +9,9 @@ mod checks;
 mod clock;
 mod configuration;
 mod made;
+#[cfg(test)]
+#[cfg(feature = "model")]
+mod model;
 mod reload;
 mod tries;
 mod watch;

@@ -3,8 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
@@ -19,6 +18,7 @@ use super::{Ground, Running};
 use crate::journal;
 use crate::logging::Level;
 use crate::offload::offload;
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 
 /// Swaps the plan that hooks begin with.
 pub struct Reloader {
@@ -199,7 +199,7 @@ impl Reloader {
     }
 
     /// Runs a good configuration, as far as a running process can.
-    fn take(&self, configuration: Configuration) -> Changes {
+    pub(super) fn take(&self, configuration: Configuration) -> Changes {
         let Configuration {
             plan,
             warnings,

@@ -21,7 +21,7 @@ use crate::pointer::Pointer;
 use crate::secret::{Secret, SigningKey};
 
 /// The whole checked configuration.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// The side that faces the bot.
     pub server: Server,
