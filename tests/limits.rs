@@ -46,17 +46,7 @@ async fn a_backend_at_max_in_flight_is_overloaded_at_once() {
 
 /// The resident memory of the gateway in bytes, at its highest.
 fn peak(gateway: &Gateway) -> u64 {
-    let status = gateway.process_status();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .expect("a process under Linux");
-    let kilobytes: u64 = line
-        .split_whitespace()
-        .nth(1)
-        .and_then(|word| word.parse().ok())
-        .expect("a number");
-    kilobytes * 1024
+    gateway.status_of("VmHWM:") * 1024
 }
 
 #[tokio::test]

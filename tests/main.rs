@@ -32,6 +32,7 @@ mod operator;
 mod reload;
 mod requests;
 mod signing;
+mod soak;
 mod sockets;
 mod starting;
 mod stopping;

@@ -6,67 +6,7 @@ use crate::support::backend::backend;
 use crate::support::gateway::gateway;
 use crate::support::payload::payload;
 use crate::support::reply::{json_body, reject, status};
-use crate::support::script::{Script, script};
-
-#[tokio::test]
-async fn odd_replies_are_used() {
-    let body = "{\"addons\":{}, \"x\":1}";
-    let plain = || json_body(body);
-    let length = body.len();
-    let wire = |wire: String| script().sends(wire);
-    let odd: Vec<(&str, Script)> = vec![
-        ("100 before", plain().behind("HTTP/1.1 100 Continue\r\n\r\n")),
-        (
-            "103 before",
-            plain().behind("HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"),
-        ),
-        ("HTTP/1.0 until close", plain().until_close()),
-        (
-            "until close",
-            wire(format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{body}"
-            ))
-            .closes(),
-        ),
-        (
-            "no reason phrase",
-            wire(format!(
-                "HTTP/1.1 200\r\ncontent-type:application/json\r\ncontent-length:{length}\r\n\r\n{body}"
-            )),
-        ),
-        (
-            "an empty reason phrase",
-            wire(format!(
-                "HTTP/1.1 200 \r\nCONTENT-TYPE: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-            )),
-        ),
-        ("one byte a chunk", plain().chunked(1)),
-        ("byte by byte", script().drips(plain().to_wire(), 1)),
-        (
-            "bytes after the body",
-            wire(format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}trailing"
-            )),
-        ),
-    ];
-    let names: Vec<_> = (0..odd.len()).map(|index| format!("odd{index}")).collect();
-    let backends: Vec<_> = names
-        .iter()
-        .zip(&odd)
-        .map(|(name, (_, script))| backend(name).replies(script.clone()).starts())
-        .collect();
-    let setup = names.iter().fold(gateway().backends(&backends), |setup, name| {
-        setup.chain(name, &format!("['{name}']"))
-    });
-    let gateway = setup.starts().await;
-    for (name, (what, _)) in names.iter().zip(&odd) {
-        for _ in 0..2 {
-            let response = gateway.koipy().posts(&format!("/{name}"), "{}").await;
-            assert_eq!((response.status, &*response.text()), (200, body), "{what}");
-        }
-    }
-    gateway.counts("koigate_backend_failures_total", 0.0).await;
-}
+use crate::support::script::script;
 
 #[tokio::test]
 async fn an_answer_before_the_request_was_read_is_used_if_it_is_whole() {

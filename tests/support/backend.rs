@@ -36,6 +36,15 @@ pub(crate) struct Told {
     url: String,
     settings: String,
     does: Behaviour,
+    memory: Memory,
+}
+
+/// Whether a backend keeps the requests that it gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Memory {
+    #[default]
+    Keeps,
+    Forgets,
 }
 
 type Answer = dyn Fn(&Request) -> Script + Send + Sync;
@@ -54,6 +63,7 @@ pub(crate) struct Request {
 /// What a backend has seen so far.
 #[derive(Default)]
 struct Seen {
+    memory: Memory,
     requests: Mutex<Vec<Request>>,
     opened: AtomicUsize,
     open: AtomicUsize,
@@ -70,6 +80,7 @@ pub(crate) fn backend(name: &str) -> Told {
             greeting: None,
             answer: Arc::new(|_| reply::no_content().into()),
         },
+        memory: Memory::default(),
     }
 }
 
@@ -159,6 +170,12 @@ impl Told {
         self
     }
 
+    /// Keeps no requests: where there are too many to look at.
+    pub(crate) fn forgets(mut self) -> Self {
+        self.memory = Memory::Forgets;
+        self
+    }
+
     /// Begins to listen.
     pub(crate) fn starts(self) -> Backend {
         self.starts_at(SocketAddr::from(([127, 0, 0, 1], 0)))
@@ -204,7 +221,10 @@ impl Told {
             address,
             url: url.replace("{port}", &address.port().to_string()),
             settings: self.settings,
-            seen: Arc::default(),
+            seen: Arc::new(Seen {
+                memory: self.memory,
+                ..Seen::default()
+            }),
             accepting: None,
         };
         (self.does, backend)
@@ -376,10 +396,10 @@ async fn converse(wire: &mut Wire, behaviour: &Behaviour, seen: &Seen) -> std::i
             earlier,
             at: Instant::now(),
         };
-        seen.requests
-            .lock()
-            .expect("no test panics while it holds this")
-            .push(request.clone());
+        if seen.memory == Memory::Keeps {
+            let mut requests = seen.requests.lock().expect("no test panics while it holds this");
+            requests.push(request.clone());
+        }
         match (behaviour.answer)(&request).play(wire).await? {
             Ending::Open => {}
             ending => return Ok(ending),

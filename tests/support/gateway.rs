@@ -395,10 +395,13 @@ impl Gateway {
             .count()
     }
 
-    /// What the kernel says of the process.
-    pub(crate) fn process_status(&self) -> String {
+    /// A number that the kernel has of the process, by its name there: `VmHWM:`, in kilobytes, or `Threads:`.
+    pub(crate) fn status_of(&self, name: &str) -> u64 {
         let file = format!("/proc/{}/status", self.child.id().expect("it runs"));
-        fs::read_to_string(file).expect("a process of ours under Linux")
+        let status = fs::read_to_string(file).expect("a process of ours under Linux");
+        let mut words = status.split_whitespace().skip_while(|word| *word != name);
+        let number = words.nth(1).and_then(|word| word.parse().ok());
+        number.unwrap_or_else(|| panic!("no {name} in\n{status}"))
     }
 
     /// Whether it listens in the end; not where it has ended instead.

@@ -68,6 +68,11 @@ impl Koipy {
         After::of(hook, document, response)
     }
 
+    /// A connection of its own, for what is no whole request.
+    pub(crate) async fn connects(&self) -> Wire {
+        Wire::connect(self.address).await
+    }
+
     /// Posts a body to this path and gives the bare answer back.
     pub(crate) async fn posts(&self, path: &str, body: impl AsRef<[u8]>) -> Response {
         let mut wire = Wire::connect(self.address).await;
