@@ -18,6 +18,9 @@ use super::koipy::Koipy;
 use super::scrape::Metrics;
 use super::wire::{PATIENCE, Response, Wire, bounded};
 
+/// So many lines of its log are shown where a test fails: an hour has hundreds of thousands.
+const SHOWN: usize = 2_000;
+
 /// A running gateway. Dropped, it is killed; its log is shown where the test fails.
 pub(crate) struct Gateway {
     child: Child,
@@ -439,7 +442,9 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- the gateway's log\n{}\n---", self.log().join("\n"));
+            let lines = self.log();
+            let last = &lines[lines.len().saturating_sub(SHOWN)..];
+            eprintln!("--- the gateway's log\n{}\n---", last.join("\n"));
         }
         leave(&self.config);
     }
