@@ -36,6 +36,14 @@ struct Counted<B> {
     _held: Held,
 }
 
+/// For how many more bytes to make room where so many have come and so many are announced: for all of them, but no
+/// more than 16 times what has come, or 64 KiB at the start. Pages that nothing is written to are not resident, so
+/// that memory follows what has really come; growing in small steps would leave the memory of every step behind, and
+/// believing whoever announces most would let a few of them take the whole address space.
+pub fn growth(come: usize, announced: usize) -> usize {
+    announced.min(come.saturating_mul(16).max(64 * 1024))
+}
+
 // === impl Room ===
 
 impl Room {
@@ -186,6 +194,27 @@ mod tests {
         let bytes = made.around(vec![0; 150]);
         drop(bytes);
         assert_eq!((room.held(), room.open().cover(100)), (0, Ok(())));
+    }
+
+    #[test]
+    fn memory_is_made_for_what_is_announced_once_some_of_it_has_come() {
+        for (come, announced, room) in [
+            (0, 0, 0),
+            (0, 100, 100),
+            (0, 1 << 20, 64 << 10),
+            (8 << 10, 1 << 20, 128 << 10),
+            (64 << 10, 1 << 20, 1 << 20),
+            (64 << 10, 1 << 30, 1 << 20),
+            (1 << 20, 1 << 30, 16 << 20),
+            (1, usize::MAX, 64 << 10),
+            (usize::MAX, usize::MAX, usize::MAX),
+        ] {
+            assert_eq!(
+                growth(come, announced),
+                room,
+                "{announced} announced, {come} come"
+            );
+        }
     }
 
     #[test]

@@ -15,10 +15,10 @@ use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::buffered::growth;
+
 /// A first read's room: a hook of 12 nodes with its head, and place to spare.
 const BLOCK: usize = 8 * 1024;
-/// The most room that a read may ask for while little has arrived.
-const STEP: usize = 64 * 1024;
 /// Bytes that may wait behind a request that is being served, give or take a read. A caller who has sent more
 /// is not read any further until its turn comes.
 const MAX_AHEAD: usize = 16 * 1024;
@@ -199,9 +199,9 @@ impl Caller {
         .await;
     }
 
-    /// Doubles with what has arrived, up to what is wanted.
+    /// Room for some of the bytes that are wanted.
     fn make_room(&mut self, wanted: usize) {
-        let room = wanted.clamp(1, STEP.max(self.arrived.len()));
+        let room = growth(self.arrived.len(), wanted).max(1);
         let spare = self.arrived.capacity() - self.arrived.len();
         if spare < room.min(BLOCK / 4) {
             self.arrived.reserve(room);

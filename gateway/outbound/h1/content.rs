@@ -8,10 +8,7 @@ use koigate_core::failure::Failure;
 
 use super::head::Coding;
 use super::{overloaded, protocol, too_large};
-use crate::buffered::Held;
-
-/// The most that is allocated because a header says so, before a byte of the body has come.
-const TRUSTED: usize = 64 * 1024;
+use crate::buffered::{Held, growth};
 
 /// The least room that a decoder is given at once, in bytes.
 const INFLATE_ROOM: usize = 16 * 1024;
@@ -56,7 +53,7 @@ impl Content {
             return Err(too_large());
         }
         let (decoding, capacity) = match coding {
-            Coding::Identity => (Decoding::None, announced.min(TRUSTED)),
+            Coding::Identity => (Decoding::None, growth(0, announced)),
             Coding::Gzip | Coding::Deflate => (Decoding::Inflate(Box::new(Inflate::new(coding)), 0), 0),
         };
         Ok(Self {
@@ -100,15 +97,14 @@ impl Content {
         self.held.cover(self.body.len()).map_err(overloaded)
     }
 
-    /// Room for the `remaining` bytes, if they can go into the body as they come. Once what was trusted at first is
-    /// full there is room for all of them: pages that nothing is written to take no memory, so that it follows what
-    /// has really come all the same, and growing step by step would leave every step's memory behind.
+    /// Room for some of the `remaining` bytes, if they can go into the body as they come. It ends exactly where the
+    /// body does.
     pub(super) fn space(&mut self, remaining: usize) -> Option<Limit<&mut Vec<u8>>> {
         if let Decoding::Inflate(..) = self.decoding {
             return None;
         }
         if self.body.len() == self.body.capacity() {
-            self.body.reserve_exact(remaining);
+            self.body.reserve_exact(growth(self.body.len(), remaining));
         }
         let room = self.body.capacity() - self.body.len();
         Some((&mut self.body).limit(room.min(remaining)))
