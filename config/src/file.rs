@@ -124,7 +124,7 @@ pub(crate) struct Traces {
     /// What they may hold in memory, about; the oldest are forgotten first. 1KiB to 1GiB. Default: `"32MiB"`.
     pub(crate) memory: Option<Placed<SizeText>>,
     /// Places whose values are shown in no trace: JSON Pointers, `*` for one segment.
-    /// Default: `["/config", "/slaveRequest/proxies"]`.
+    /// Default: `["/config", "/slaveRequest/proxies", "/slaveRequest/slave/token"]`.
     pub(crate) hide: Option<Placed<Vec<Placed<String>>>>,
 }
 

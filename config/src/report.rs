@@ -41,8 +41,8 @@ pub(crate) enum Origin {
     },
 }
 
-/// What was written, in which problems have their places.
-#[derive(Debug, Clone, Copy)]
+/// What was written, in which problems have their places. It holds secrets: there is no `Debug`.
+#[derive(Clone, Copy)]
 pub(crate) struct Written<'a> {
     /// The file's name as it was given.
     pub(crate) name: &'a str,

@@ -17,7 +17,7 @@ const KEEP: RangeInclusive<usize> = 0..=100_000;
 const KEPT: usize = 200;
 const MEMORY: usize = 32 << 20;
 /// Where the bot's own secrets and its users' are.
-const HIDDEN: [&str; 2] = ["/config", "/slaveRequest/proxies"];
+const HIDDEN: [&str; 3] = ["/config", "/slaveRequest/proxies", "/slaveRequest/slave/token"];
 
 /// The operator's side, or nothing where it is wrong and noted.
 pub(super) fn resolve(

@@ -66,7 +66,7 @@ fn what_is_not_written_is_the_default() {
             traces: Traces {
                 keep: 200,
                 memory: 32 << 20,
-                hide: ["/config", "/slaveRequest/proxies"]
+                hide: ["/config", "/slaveRequest/proxies", "/slaveRequest/slave/token"]
                     .map(|place| Pointer::parse(place).unwrap())
                     .to_vec(),
             },

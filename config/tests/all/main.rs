@@ -13,5 +13,6 @@ mod keys;
 mod overrides;
 mod problems;
 mod rendering;
+mod secrets;
 mod support;
 mod tls;

@@ -214,7 +214,7 @@ pub struct Breaker {
 }
 
 /// An active check of each replica: a `GET` that any status below 500 passes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Health {
     /// Path and query.
     pub path: String,
@@ -411,9 +411,33 @@ impl Target {
 /// The query is left out: it may hold a token.
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.split('?').next().unwrap_or_default();
-        write!(f, "Target({:?} {} {path})", self.scheme, self.authority)
+        write!(
+            f,
+            "Target({:?} {} {})",
+            self.scheme,
+            self.authority,
+            without_query(&self.path)
+        )
     }
+}
+
+// === impl Health ===
+
+/// The query is left out here too.
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Health({} every {:?})",
+            without_query(&self.path),
+            self.interval
+        )
+    }
+}
+
+/// What of a path may be shown.
+fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or_default()
 }
 
 // === impl LogLevel ===
