@@ -8,7 +8,7 @@ use crate::support::python::{Spelling, Value, assert_same, json};
 use crate::support::reply::{document, png, text};
 
 /// Stands in every place that is hidden, and nowhere else.
-const CANARY: &str = "canary-5381-of-guards";
+const CANARY: &str = "pr1vate-5381-of-guards";
 
 const HIDES: &str = "hide = ['/config', '/slaveRequest/proxies/*/password', '/message/from_user/first-name']";
 

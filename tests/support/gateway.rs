@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
 use super::backend::Backend;
+use super::canary;
 use super::koipy::Koipy;
 use super::scrape::Metrics;
 use super::wire::{PATIENCE, Response, Wire, bounded};
@@ -26,10 +27,20 @@ pub(crate) struct Gateway {
     child: Child,
     log: Log,
     config: PathBuf,
+    listening: Listening,
     /// Where hooks are accepted.
     pub(crate) hooks: SocketAddr,
     /// Where the operator looks.
     pub(crate) admin: SocketAddr,
+}
+
+/// Whether anybody listens for canaries when it ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Listening {
+    #[default]
+    Always,
+    /// It is told one that has to come out.
+    Never,
 }
 
 /// A gateway that is still being configured.
@@ -41,6 +52,7 @@ pub(crate) struct Setup {
     defaults: String,
     tables: String,
     environment: Vec<(String, String)>,
+    listening: Listening,
 }
 
 /// How a gateway ended.
@@ -147,6 +159,12 @@ impl Setup {
         self
     }
 
+    /// Is told a canary where it can't but show it.
+    pub(crate) fn sings_on_purpose(mut self) -> Self {
+        self.listening = Listening::Never;
+        self
+    }
+
     /// Starts the program and waits until it is ready.
     pub(crate) async fn starts(self) -> Gateway {
         let config = self.write();
@@ -161,6 +179,7 @@ impl Setup {
             child: starting.child,
             log,
             config,
+            listening: self.listening,
             hooks,
             admin,
         };
@@ -182,6 +201,7 @@ impl Setup {
                 child,
                 log,
                 config,
+                listening: self.listening,
                 hooks,
                 admin,
             };
@@ -203,6 +223,8 @@ impl Setup {
         // The pipe may hold more than was read when the process ended.
         sleep(Duration::from_millis(50)).await;
         leave(&config);
+        let found = canary::found_in(&log.lines().join("\n"));
+        assert!(found.is_empty(), "{found:?} in\n{}", log.lines().join("\n"));
         (status.code(), log.lines())
     }
 
@@ -359,8 +381,23 @@ impl Gateway {
         id.and_then(Pid::from_raw).expect("it runs")
     }
 
+    /// What it has given away so far of what it is to keep: where, and the word.
+    pub(crate) fn heard(&self) -> Vec<(String, &'static str)> {
+        let logged = canary::found_in(&self.log().join("\n"));
+        let logged = logged.into_iter().map(|word| ("the log".to_owned(), word));
+        logged.chain(canary::shown_at(self.admin)).collect()
+    }
+
+    /// Asserts that it has kept every secret. Which of them is shown with its place; the log is by whoever fails.
+    fn keeps_secrets(&self) {
+        if self.listening == Listening::Always {
+            assert_eq!(self.heard(), [], "the gateway gives away what it is to keep");
+        }
+    }
+
     /// Stops it as an init system does and asserts that it ends well.
     pub(crate) async fn stops(self) -> Stopped {
+        self.keeps_secrets();
         self.signal(Signal::TERM);
         self.ends().await
     }
@@ -447,6 +484,9 @@ impl Drop for Gateway {
             eprintln!("--- the gateway's log\n{}\n---", last.join("\n"));
         }
         leave(&self.config);
+        if !std::thread::panicking() {
+            self.keeps_secrets();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the suites are written with: a bot, backends that can be told anything, and the real program between.
 
 pub(crate) mod backend;
+pub(crate) mod canary;
 pub(crate) mod control;
 pub(crate) mod faults;
 pub(crate) mod gateway;
