@@ -1,14 +1,16 @@
 //! Who may send hooks, how many at once, and how much: strangers, crowds and giants leave the others alone.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
 use koigate_core::texts;
 use tokio::net::TcpSocket;
 
 use crate::support::backend::{Backend, backend};
+use crate::support::canary::CANARY;
 use crate::support::gateway::{Gateway, Setup, gateway};
 use crate::support::reply::{json_body, no_content, text};
 use crate::support::script::script;
@@ -56,19 +58,10 @@ async fn reloads(gateway: &Gateway, text: &str) {
 
 // === who ===
 
-/// No word that a caller or the configuration keeps secret is told to anybody.
-async fn shows_no_canary(gateway: &Gateway, asked: &Backend) {
+/// No word that a caller keeps secret is told to backends; what else it must not be told to the gateway listens for.
+fn was_told_no_canary(asked: &Backend) {
     let sent = format!("{:?}", asked.requests());
-    let told = [
-        sent,
-        gateway.log().join("\n"),
-        gateway.metrics().await.text,
-        gateway.admin("/status").await.text(),
-        gateway.admin("/traces").await.text(),
-    ];
-    for told in &told {
-        assert!(!told.contains("canary"), "{told}");
-    }
+    assert!(!sent.contains(CANARY), "{sent}");
 }
 
 #[tokio::test]
@@ -129,7 +122,7 @@ async fn a_token_comes_in_three_forms_and_goes_nowhere() {
     gateway
         .counts("koigate_request_rejections_total reason=auth", 9.0)
         .await;
-    shows_no_canary(&gateway, &asked).await;
+    was_told_no_canary(&asked);
 }
 
 #[tokio::test]
@@ -246,6 +239,100 @@ async fn idle_connections_hold_nobody_up() {
     gateway
         .counts("koigate_request_rejections_total reason=bad_request", 200.0)
         .await;
+}
+
+// === how fast ===
+
+/// Sends this at once and then a byte of `drips` every so often, until the gateway ends it: whether it answered with
+/// this status before, and how long all of it took.
+async fn drips(gateway: &Gateway, begun: &str, pause: Duration) -> (Option<u16>, Duration) {
+    let start = Instant::now();
+    let mut wire = gateway.connect().await;
+    wire.write(begun).await.unwrap();
+    let left = async {
+        while wire.write("x").await.is_ok() && start.elapsed() < Duration::from_secs(15) {
+            tokio::time::sleep(pause).await;
+        }
+    };
+    left.await;
+    let took = start.elapsed();
+    let rest = String::from_utf8_lossy(&wire.closed().await).into_owned();
+    let status = rest.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status, took)
+}
+
+#[tokio::test]
+async fn what_comes_too_slowly_is_closed() {
+    let asked = backend("asked").starts();
+    let gateway = gateway().asks(&asked).starts().await;
+    let head = "POST /onMessage HTTP/1.1\r\nHost: a\r\nX: ";
+    let body = "POST /onMessage HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n";
+    let chunk = "POST /onMessage HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n";
+    let pause = Duration::from_millis(200);
+    let rows = [head, body, chunk].map(|begun| drips(&gateway, begun, pause));
+    for (what, (status, took)) in ["a head", "a body", "a chunk"].iter().zip(join_all(rows).await) {
+        assert!(
+            took > Duration::from_millis(4_500) && took < Duration::from_secs(8),
+            "{what}: {took:?}"
+        );
+        assert_ne!(status, Some(204), "{what}");
+    }
+    assert_eq!(asked.asked(), 0);
+    // 1 KiB a second is fast enough, however long it takes.
+    let large = vec![b' '; 12 << 10];
+    let mut wire = gateway.connect().await;
+    wire.write(format!(
+        "POST /onMessage HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+        large.len()
+    ))
+    .await
+    .unwrap();
+    for part in large.chunks(1 << 10) {
+        wire.write(part).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
+    assert_eq!(wire.answered().await.status, 204);
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_is_given_up() {
+    let large = backend("large")
+        .replies(text("").with(vec![b'x'; 24 << 20]))
+        .starts();
+    let gateway = gateway().asks(&large).starts().await;
+    let mut wire = gateway.connect().await;
+    wire.write(gateway.koipy().request("/onMessage", b"{}"))
+        .await
+        .unwrap();
+    large.was_asked(1).await;
+    let begun = Instant::now();
+    while gateway.metrics().await.sum("koigate_buffered_bytes") > 0.0
+        || begun.elapsed() < Duration::from_secs(5)
+    {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is still held");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(
+        begun.elapsed() > Duration::from_secs(8),
+        "it had time: {:?}",
+        begun.elapsed()
+    );
+    assert!(wire.closed().await.len() < 24 << 20, "it was cut");
+    assert_eq!(gateway.koipy().posts("/onMessage", "{}").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_thousand_hooks_on_one_connection() {
+    let asked = backend("asked").forgets().starts();
+    let gateway = gateway().asks(&asked).starts().await;
+    let mut wire = gateway.connect().await;
+    let hook = gateway.koipy().request("/onMessage", b"{}");
+    for number in 0..1_000 {
+        wire.write(&hook).await.unwrap();
+        assert_eq!(wire.answered().await.status, 204, "{number}");
+    }
+    gateway.counts("koigate_hooks_total", 1_000.0).await;
+    assert_eq!(asked.opened(), 1);
 }
 
 // === how much ===

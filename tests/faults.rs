@@ -1,4 +1,6 @@
 //! Backends that break: what the bot gets all the same, how it is counted, and that nobody else notices.
+//!
+//! Not every fault is in this file: [`ROWS`] says where each is, and those of callers too.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +8,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use crate::support::backend::{Backend, backend};
+use crate::support::canary::PRIVATE;
 use crate::support::faults::{self, Connection, Fault, Seen};
 use crate::support::gateway::{Gateway, Setup, gateway};
 use crate::support::payload::payload;
@@ -117,7 +120,8 @@ async fn check(faults: Vec<Fault>, limits: &str) {
     have_a_line_each(&ids, &gateway.stops().await.log);
 }
 
-/// Every hook is one line of the log, however it failed. What no line may hold the gateway of the tests sees to.
+/// Every hook is one line of the log, however it failed. None holds a part of a body: the document and the replies
+/// have a private word, which the gateway of the tests listens for when it ends.
 fn have_a_line_each(ids: &[String], log: &[String]) {
     for id in ids {
         let lines = log
@@ -130,7 +134,9 @@ fn have_a_line_each(ids: &[String], log: &[String]) {
 /// Fires one hook of a fault and asserts that it took its time and no more.
 async fn fires(gateway: &Gateway, hook: &str, index: usize, fault: &Fault) -> Response {
     let begun = Instant::now();
-    let document = payload("onResult", 12).dumps();
+    let mut document = payload("onResult", 12);
+    document.set("/message/text", PRIVATE);
+    let document = document.dumps();
     let response = gateway.koipy().posts(&format!("/{hook}{index}"), document).await;
     let took = begun.elapsed();
     assert!(took < DEADLINE + SLACK, "{} took {took:?}", fault.what);
@@ -223,4 +229,168 @@ async fn odd_replies_are_used() {
         faults::says_something_odd(),
     ];
     check(odd.into_iter().flatten().collect(), "max_reply = '64KiB'").await;
+}
+
+/// Less than the five seconds that common servers keep an idle connection (uvicorn).
+#[tokio::test]
+async fn an_idle_connection_is_given_up_before_a_server_does() {
+    let well = backend("well").starts();
+    let gateway = gateway().asks(&well).starts().await;
+    gateway.koipy().posts("/onMessage", "{}").await;
+    let begun = Instant::now();
+    assert_eq!(well.open(), 1);
+    well.has_open(0).await;
+    let idle = begun.elapsed();
+    assert!(
+        idle > Duration::from_secs(3) && idle < Duration::from_secs(5),
+        "{idle:?}"
+    );
+}
+
+// === where each fault is ===
+
+/// What may go wrong with a backend or a caller, and the tests that let it.
+const ROWS: [(&str, &str); 35] = [
+    ("no connection: a closed port, no name", "faults::no_connection"),
+    ("no connection: SYNs are dropped", "faults::an_unreachable_host"),
+    (
+        "no answer, by drips, endless interim responses",
+        "faults::no_end timing::a_timeout_is_a_total",
+    ),
+    (
+        "an end or a reset before the reply is whole",
+        "faults::an_early_end",
+    ),
+    (
+        "a kept connection that closes as it is written to",
+        "requests::a_kept_connection_that_turns_out_closed_is_replaced_invisibly \
+         requests::connections_closed_while_idle_are_no_failures \
+         faults::an_idle_connection_is_given_up_before_a_server_does",
+    ),
+    ("more than was announced", "faults::odd_replies_are_used"),
+    ("what is no HTTP", "faults::broken_http"),
+    (
+        "interim responses, HTTP/1.0, until close",
+        "faults::odd_replies_are_used",
+    ),
+    (
+        "status 600 to 999",
+        "faults::odd_replies_are_used verdicts::statuses",
+    ),
+    (
+        "an endless body, one over max_reply, a gzip bomb",
+        "faults::too_much heavy::bombs",
+    ),
+    ("a redirect", "oddities::a_redirect_is_never_followed"),
+    (
+        "JSON that is broken, deep, or of very many parts",
+        "faults::json_that_does_not_parse limits::eight_megabytes_of_small_objects_stay_small heavy::bombs",
+    ),
+    (
+        "texts in GBK, and bytes that are no text",
+        "faults::odd_replies_are_used answers::texts_are_joined_in_configured_order",
+    ),
+    (
+        "pictures that are none, and a picture bomb",
+        "answers::a_picture_that_can_not_be_decoded_is_left_out faults::odd_replies_are_used heavy::bombs",
+    ),
+    ("names of files", "answers::file_names_are_rebuilt_safely"),
+    (
+        "an answer before the request was read",
+        "oddities::an_answer_before_the_request_was_read_is_used_if_it_is_whole",
+    ),
+    (
+        "TLS: expired, wrong host, self-signed, an address, a stalled handshake",
+        "tls::certificates_are_checked_for_the_host_of_the_url faults::no_connection",
+    ),
+    (
+        "a URL that leads back",
+        "edges::a_hook_that_comes_round_is_refused",
+    ),
+    (
+        "more than max_buffered at once",
+        "heavy::large_hooks_and_larger_replies callers::a_reply_that_finds_no_room_is_a_failed_call",
+    ),
+    (
+        "a reject while others hang",
+        "verdicts::the_first_reject_to_arrive_decides",
+    ),
+    (
+        "failures in a row",
+        "backends::after_failures_in_a_row_nobody_is_asked backends::one_trial_call_decides_for_all \
+         backends::each_failed_trial_waits_longer",
+    ),
+    (
+        "a backend at max_in_flight",
+        "limits::a_backend_at_max_in_flight_is_overloaded_at_once",
+    ),
+    (
+        "all down, all hang, a breaker that flaps, faults at random",
+        "backends::a_total_outage_is_not_made_worse backends::whatever_happens_nothing_is_left_over soak::soak",
+    ),
+    (
+        "a request that two readers could read in two ways, or none",
+        "strictness::lengths_that_two_readers_could_read_in_two_ways strictness::beginnings_that_are_none \
+         strictness::codings_that_two_readers_could_read_in_two_ways strictness::other_lines_that_are_none \
+         strictness::chunks_that_two_readers_could_read_in_two_ways",
+    ),
+    (
+        "a head over 32 KiB or 100 lines",
+        "strictness::other_lines_that_are_none heavy::fat_heads",
+    ),
+    (
+        "a body over max_body",
+        "edges::a_body_over_max_body_is_refused \
+         strictness::a_length_that_no_body_has_is_too_large_and_not_waited_for",
+    ),
+    ("Expect: 100-continue", "edges::a_hundred_continue_comes_once"),
+    (
+        "a head or a body a byte at a time",
+        "edges::a_request_may_arrive_byte_by_byte callers::what_comes_too_slowly_is_closed",
+    ),
+    (
+        "heads that never end",
+        "callers::idle_connections_hold_nobody_up heavy::heads_that_never_end",
+    ),
+    (
+        "an answer that nobody takes",
+        "callers::an_answer_that_nobody_takes_is_given_up",
+    ),
+    (
+        "a caller who leaves",
+        "verdicts::a_caller_who_leaves_cancels_the_calls",
+    ),
+    (
+        "no token, a wrong one, a source that is not allowed",
+        "callers::a_token_comes_in_three_forms_and_goes_nowhere callers::only_sources_that_are_allowed_are_heard",
+    ),
+    (
+        "TLS of callers",
+        "https::a_handshake_that_stalls_is_ended https::who_speaks_in_the_clear_is_told",
+    ),
+    (
+        "more than max_in_flight hooks",
+        "edges::more_than_max_in_flight_is_refused_at_once",
+    ),
+    (
+        "pipelined hooks, and a thousand on one connection",
+        "edges::pipelined_requests_are_answered_in_order callers::a_thousand_hooks_on_one_connection",
+    ),
+];
+
+#[test]
+fn every_row_is_a_test() {
+    for (row, tests) in ROWS {
+        for test in tests.split_whitespace() {
+            let (file, name) = test.split_once("::").expect("a file and a test of it");
+            let path = format!("{}/tests/{file}.rs", env!("CARGO_MANIFEST_DIR"));
+            let text =
+                std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{row}: {path}: {error}"));
+            let (before, _) = text
+                .split_once(&format!("fn {name}()"))
+                .unwrap_or_else(|| panic!("{row}: no {test}"));
+            let attributes = before.rsplit("\n\n").next().unwrap_or_default();
+            assert!(attributes.contains("test]"), "{row}: {test} is no test");
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod docs;
 mod edges;
 mod faults;
 mod guards;
+mod heavy;
 mod https;
 mod limits;
 mod logs;

@@ -1,7 +1,8 @@
 //! The table of faults: what a backend may do to a gateway, and what has to be seen of it.
 //!
 //! Each row says it once for every suite: `faults.rs` asks all of them under both policies, and the soak draws
-//! from those that are the reply alone.
+//! from those that are the reply alone. Bodies hold a private word, which the gateway of the tests listens for in
+//! every line of the log, whatever fails.
 
 use bytes::Bytes;
 
@@ -139,14 +140,14 @@ pub(crate) fn never_ends() -> Vec<Fault> {
         replies(
             "half a body",
             "timeout",
-            sends("Content-Length: 9\r\n\r\nhalf").stalls(),
+            sends("Content-Length: 9\r\n\r\npr1vate").stalls(),
         ),
     ]
 }
 
 /// Connections that end before the reply does: a part of a body is never used.
 pub(crate) fn ends_early() -> Vec<Fault> {
-    let ok = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    let ok = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX: pr1vate\r\n";
     let sends = |rest: &str| script().sends(format!("{ok}{rest}"));
     vec![
         replies("a reset before a byte", "reset", script().resets()),
@@ -165,12 +166,12 @@ pub(crate) fn ends_early() -> Vec<Fault> {
         replies(
             "an end within the body",
             "reset",
-            sends("Content-Length: 9\r\n\r\n{\"a\"").closes(),
+            sends("Content-Length: 99\r\n\r\n{\"pr1vate\"").closes(),
         ),
         replies(
             "a reset within the body",
             "reset",
-            sends("Content-Length: 9\r\n\r\n{\"a\"").waits(30).resets(),
+            sends("Content-Length: 99\r\n\r\n{\"pr1vate\"").waits(30).resets(),
         ),
         replies(
             "a length too long",
@@ -202,7 +203,7 @@ pub(crate) fn breaks_http() -> Vec<Fault> {
     let long = format!("X-Long: {}\r\n\r\n", "x".repeat(70_000));
     let many = (0..300).map(|n| format!("X-{n}: x\r\n")).collect::<String>() + "\r\n";
     vec![
-        replies("garbage", "protocol", sends("garbage\r\n\r\n")),
+        replies("garbage", "protocol", sends("pr1vate garbage\r\n\r\n")),
         replies(
             "binary garbage",
             "protocol",
@@ -210,9 +211,9 @@ pub(crate) fn breaks_http() -> Vec<Fault> {
                 .sends(b"\x16\x03\x01\x00\xff\r\n\r\n".as_slice())
                 .stalls(),
         ),
-        replies("status 99", "protocol", sends("HTTP/1.1 99 Low\r\n\r\n")),
+        replies("status 99", "protocol", sends("HTTP/1.1 99 pr1vate\r\n\r\n")),
         replies("status 1000", "protocol", sends("HTTP/1.1 1000 High\r\n\r\n")),
-        replies("status abc", "protocol", sends("HTTP/1.1 abc OK\r\n\r\n")),
+        replies("status abc", "protocol", sends("HTTP/1.1 pr1vate OK\r\n\r\n")),
         replies("HTTP/3", "protocol", sends("HTTP/3.0 200 OK\r\n\r\n")),
         replies(
             "101 unasked",
@@ -228,12 +229,12 @@ pub(crate) fn breaks_http() -> Vec<Fault> {
         replies(
             "a length of letters",
             "protocol",
-            ok("Content-Length: ten\r\n\r\nx"),
+            ok("Content-Length: pr1vate\r\n\r\nx"),
         ),
         replies(
             "a bad chunk size",
             "protocol",
-            ok("Transfer-Encoding: chunked\r\n\r\nzz\r\nx\r\n"),
+            ok("Transfer-Encoding: chunked\r\n\r\npr1vate\r\nx\r\n"),
         ),
         replies(
             "a chunk longer than said",
@@ -245,7 +246,11 @@ pub(crate) fn breaks_http() -> Vec<Fault> {
             "protocol",
             ok("Transfer-Encoding: gzip\r\n\r\nx"),
         ),
-        replies("a field without a colon", "protocol", ok("no colon\r\n\r\nx")),
+        replies(
+            "a field without a colon",
+            "protocol",
+            ok("pr1vate no colon\r\n\r\nx"),
+        ),
         replies("a head over 64 KiB", "protocol", ok(&long)),
         replies("300 fields", "protocol", ok(&many)),
     ]
@@ -305,19 +310,19 @@ fn bomb() -> Vec<u8> {
 pub(crate) fn says_nothing_readable() -> Vec<Fault> {
     let nested = |open: &str| open.repeat(100_000);
     vec![
-        replies("cut JSON", "bad_json", json_body("{\"a\": ")),
-        replies("a trailing comma", "bad_json", json_body("{\"a\": 1,}")),
-        replies("two documents", "bad_json", json_body("{} {}")),
+        replies("cut JSON", "bad_json", json_body("{\"pr1vate\": ")),
+        replies("a trailing comma", "bad_json", json_body("{\"pr1vate\": 1,}")),
+        replies("two documents", "bad_json", json_body("{} {\"pr1vate\": 1}")),
         replies(
             "bytes that are no UTF-8",
             "bad_json",
-            json_body(b"{\"a\": \"\xff\"}".as_slice()),
+            json_body(b"{\"pr1vate\": \"\xff\"}".as_slice()),
         ),
-        replies("a page", "bad_json", json_body("<html></html>")),
+        replies("a page", "bad_json", json_body("<html>pr1vate</html>")),
         replies("100,000 lists", "bad_json", json_body(nested("["))),
         replies("100,000 objects", "bad_json", json_body(nested("{\"a\":"))),
         fault("a status that is a failure", "status", |told| {
-            told.set("failure_statuses = ['5xx']").rejects(503, "down")
+            told.set("failure_statuses = ['5xx']").rejects(503, "pr1vate")
         }),
     ]
 }
