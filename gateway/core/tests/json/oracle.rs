@@ -91,7 +91,7 @@ fn meant(ours: &Members, key: &[u32], path: &Path) -> Vec<u32> {
     alike.min().cloned().unwrap_or_else(|| key.to_vec())
 }
 
-fn folded(key: &[u32], path: &[Segment]) -> Vec<u32> {
+pub fn folded(key: &[u32], path: &[Segment]) -> Vec<u32> {
     let below_result = path.first() == Some(&Segment::Key(KEY_RESULT.to_vec()));
     let fold = |&point: &u32| match point {
         0x2D if !below_result => 0x5F,
