@@ -13,7 +13,9 @@ use crate::logging::Level;
 use crate::metrics::Metrics;
 use crate::outbound::{Connector, UnreadableRoots};
 use crate::serve::Hooks;
-use crate::server::{BindError, Ended, Hangups, Parting, Stops, Supervisor};
+use crate::server::{
+    BindError, Ended, Hangups, Parting, Stops, Succession, SuccessionError, Supervisor, notify,
+};
 use crate::traces::Traces;
 
 /// A gateway that listens and has not begun to answer.
@@ -30,6 +32,9 @@ pub enum StartError {
     /// An address can't be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Another process does not leave its sockets, or leaves too many.
+    #[error(transparent)]
+    Succession(#[from] SuccessionError),
     /// The metrics contradict each other.
     #[error("can't register the metrics")]
     Metrics(#[from] prometheus::Error),
@@ -39,12 +44,13 @@ pub enum StartError {
 }
 
 impl Gateway {
-    /// Binds every address of the plan. Connections wait in them until [`Gateway::run`].
+    /// Binds every address of the plan, or takes it from where other processes have left it. Connections wait in them
+    /// until [`Gateway::run`]. Without a succession nothing is taken, and the process is followed by none.
     ///
     /// # Errors
     ///
-    /// An address that is in use or not ours: nothing has been started then.
-    pub fn bind(configuration: Configuration) -> Result<Self, StartError> {
+    /// An address that is in use or not ours: nothing has been started then, and a process that runs goes on.
+    pub fn bind(configuration: Configuration, succession: Option<Succession>) -> Result<Self, StartError> {
         let (server, admin) = (
             configuration.plan.server.clone(),
             configuration.plan.admin.clone(),
@@ -58,7 +64,7 @@ impl Gateway {
         };
         let reloader = Arc::new(Reloader::start(configuration, ground));
         let traces = Arc::new(Traces::default());
-        let mut supervisor = Supervisor::new();
+        let mut supervisor = succession.map_or_else(Supervisor::new, Supervisor::in_succession);
         let door = Arc::new(Hooks::new(reloader.cell(), metrics.clone(), traces.clone()));
         let hooks = supervisor.listen_at("hooks", &server.listen, door)?;
         let operators = Arc::new(AdminDoor::new(
@@ -69,6 +75,7 @@ impl Gateway {
         ));
         let admin = supervisor.listen_to_the_end("admin", &[admin.listen], operators.clone())?;
         operators.show_listening(Listening::at(&hooks, &admin));
+        supervisor.settle()?;
         Ok(Self {
             supervisor,
             hooks,
@@ -118,6 +125,8 @@ fn parting(server: &Server) -> Parting {
 async fn reload_at(mut hangups: Hangups, reloader: Arc<Reloader>) {
     loop {
         hangups.next().await;
+        notify::reloading();
         reloader.reload_and_go_on(Trigger::Signal).await;
+        notify::ready();
     }
 }

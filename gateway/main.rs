@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode, CommandError> {
     match command {
-        Command::Run(args) => cli::run::run(args),
+        Command::Run(args) => cli::run::run(&args),
         Command::Check(args) => cli::check::check(&args),
         Command::Explain(args) => return cli::explain::explain(args),
         Command::Mock(args) => cli::mock::run(args),

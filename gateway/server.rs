@@ -6,14 +6,24 @@
 //! last request and no longer.
 //!
 //! ```text
-//! signals   what asks the process to stop
-//! group     listeners that start and stop together
-//! socket    one that is listened on; unix: one with a path
+//! signals      what asks the process to stop
+//! group        listeners that start and stop together
+//! socket       one that is listened on; unix: one with a path
+//! inherited    those that another process has bound
+//! succession   from whom, and to whom they go: upgrades
+//!   meeting    where the two processes find each other
+//!   handover   what they say
+//! notify       what a service manager is told
 //! ```
 
 mod group;
+mod handover;
+mod inherited;
+mod meeting;
+pub(crate) mod notify;
 mod signals;
 mod socket;
+mod succession;
 mod unix;
 
 use std::io;
@@ -22,11 +32,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use koigate_core::plan::Listen;
+use rustix::process::Pid;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use self::group::{Group, Open};
-pub use self::signals::{Hangups, Stop, Stops};
+use self::handover::Offer;
+use self::inherited::Inherited;
+pub use self::signals::{Hangups, Stop, Stops, Strays};
+use self::succession::Successors;
+pub use self::succession::{Succession, SuccessionError};
 use crate::inbound::Door;
 
 /// How long the admin side's connections may take once the callers are gone.
@@ -39,6 +54,8 @@ pub struct Supervisor {
     /// Goes on until the callers are gone, so that an operator can watch that.
     operators: Group,
     phase: watch::Sender<Phase>,
+    succession: Option<Succession>,
+    successors: Option<Successors>,
 }
 
 /// Where the process is in its life.
@@ -48,7 +65,8 @@ pub enum Phase {
     Starting,
     /// Accepting.
     Ready,
-    /// Told to stop: after the lame duck nobody is let in any more, and what is in flight finishes.
+    /// Told to stop, or another process has taken over: after the lame duck nobody is let in any more, and what is in
+    /// flight finishes.
     Draining,
 }
 
@@ -60,6 +78,14 @@ pub struct Parting {
     pub lame_duck: Duration,
     /// How long what is in flight may take after that.
     pub drain: Duration,
+}
+
+/// Why the process leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Told(Stop),
+    /// This process has taken over.
+    Succeeded(Pid),
 }
 
 /// How a run ended.
@@ -91,6 +117,17 @@ impl Supervisor {
             callers: Group::new(),
             operators: Group::new(),
             phase: watch::Sender::new(Phase::Starting),
+            succession: None,
+            successors: None,
+        }
+    }
+
+    /// The same with what other processes have left: what it is to listen on it takes from there, and tells the
+    /// service manager how it fares.
+    pub fn in_succession(succession: Succession) -> Self {
+        Self {
+            succession: Some(succession),
+            ..Self::new()
         }
     }
 
@@ -106,7 +143,8 @@ impl Supervisor {
         addresses: &[SocketAddr],
         door: Arc<D>,
     ) -> Result<Vec<SocketAddr>, BindError> {
-        self.callers.bind_addresses(name, addresses, door)
+        let bound = self.listen_at(name, &places(addresses), door)?;
+        Ok(bound.iter().filter_map(Listen::address).collect())
     }
 
     /// The same, on Unix sockets too. Those are open to the user and the group of this process (mode 0660); one that
@@ -121,7 +159,9 @@ impl Supervisor {
         places: &[Listen],
         door: Arc<D>,
     ) -> Result<Vec<Listen>, BindError> {
-        self.callers.bind(name, places, door)
+        let inherited = inherited(&mut self.succession);
+        self.callers
+            .listen(name, places, door, inherited.unwrap_or(&mut Inherited::default()))
     }
 
     /// The same for operators, who are let in until the last caller has gone.
@@ -135,7 +175,27 @@ impl Supervisor {
         addresses: &[SocketAddr],
         door: Arc<D>,
     ) -> Result<Vec<SocketAddr>, BindError> {
-        self.operators.bind_addresses(name, addresses, door)
+        let inherited = inherited(&mut self.succession);
+        let bound = self.operators.listen(
+            name,
+            &places(addresses),
+            door,
+            inherited.unwrap_or(&mut Inherited::default()),
+        )?;
+        Ok(bound.iter().filter_map(Listen::address).collect())
+    }
+
+    /// Once all is bound that is to be: takes over from the process that ran before, where there is one, and waits for
+    /// one that is to take over. From here on [`Self::run`] has to follow.
+    ///
+    /// # Errors
+    ///
+    /// A socket was passed that nobody has asked for, or the process before goes on by itself.
+    pub fn settle(&mut self) -> Result<(), SuccessionError> {
+        if let Some(succession) = &mut self.succession {
+            self.successors = succession.settle()?;
+        }
+        Ok(())
     }
 
     /// The phase as it changes.
@@ -143,15 +203,29 @@ impl Supervisor {
         self.phase.subscribe()
     }
 
-    /// Accepts until it is told to stop, then lets what is in flight finish: for as long as `parting` says then, or
-    /// until it is told a second time. Runs on the runtime it is called on.
+    /// Accepts until it is told to stop or another process has taken over, then lets what is in flight finish: for as
+    /// long as `parting` says then, or until it is told a second time. Runs on the runtime it is called on.
     pub async fn run(self, mut stops: Stops, parting: impl Fn() -> Parting) -> Ended {
         let mut callers = self.callers.start();
         let mut operators = self.operators.start();
         self.phase.send_replace(Phase::Ready);
-        let stop = stops.next().await;
+        if let Some(succession) = &self.succession {
+            succession.announce();
+        }
+        let cause = tokio::select! {
+            stop = stops.next() => Cause::Told(stop),
+            successor = succeeded(self.successors.as_ref(), &callers, &operators) => Cause::Succeeded(successor),
+        };
         self.phase.send_replace(Phase::Draining);
-        let ended = leave(&mut callers, parting().after(stop), &mut stops).await;
+        if let (Cause::Told(_), Some(_)) = (cause, &self.succession) {
+            notify::stopping();
+        }
+        if let (Cause::Succeeded(successor), Some(successors)) = (cause, self.successors) {
+            notify::succeeded_by(successor);
+            successors.leave();
+            operators.leave().await;
+        }
+        let ended = leave(&mut callers, cause, parting().after(cause), &mut stops).await;
         // An operator that stays connected is no reason to stay.
         let _ = timeout(ADMIN_PARTING, async {
             operators.close().await;
@@ -168,10 +242,31 @@ impl Default for Supervisor {
     }
 }
 
-async fn leave(callers: &mut Open, parting: Parting, stops: &mut Stops) -> Ended {
+fn places(addresses: &[SocketAddr]) -> Vec<Listen> {
+    addresses.iter().copied().map(Listen::Tcp).collect()
+}
+
+fn inherited(succession: &mut Option<Succession>) -> Option<&mut Inherited> {
+    succession.as_mut().map(|succession| &mut succession.inherited)
+}
+
+/// Waits until another process has the sockets.
+async fn succeeded(successors: Option<&Successors>, callers: &Open, operators: &Open) -> Pid {
+    let Some(successors) = successors else {
+        return std::future::pending().await;
+    };
+    let offers = || -> io::Result<Vec<Offer>> {
+        let (mut offers, more) = (callers.offers()?, operators.offers()?);
+        offers.extend(more);
+        Ok(offers)
+    };
+    successors.next(offers).await
+}
+
+async fn leave(callers: &mut Open, cause: Cause, parting: Parting, stops: &mut Stops) -> Ended {
     tokio::select! {
         biased;
-        drained = drain(callers, parting) => if drained { return Ended::Drained },
+        drained = drain(callers, cause, parting) => if drained { return Ended::Drained },
         _ = stops.next() => tracing::warn!("told to stop once more"),
     }
     let connections = callers.cut().await;
@@ -180,10 +275,15 @@ async fn leave(callers: &mut Open, parting: Parting, stops: &mut Stops) -> Ended
 }
 
 /// Whether all of it was done in time.
-async fn drain(callers: &mut Open, Parting { lame_duck, drain }: Parting) -> bool {
+async fn drain(callers: &mut Open, cause: Cause, Parting { lame_duck, drain }: Parting) -> bool {
     callers.announce_leave();
+    if let Cause::Succeeded(successor) = cause {
+        let successor = successor.as_raw_nonzero();
+        tracing::info!(successor, at_most = ?drain, "another process accepts from here on: hooks in flight finish");
+        callers.leave().await;
+    }
     if !lame_duck.is_zero() {
-        tracing::info!(?lame_duck, "stopping: callers are still let in for a while");
+        tracing::info!(?lame_duck, "stopping: callers may stay for a while");
         sleep(lame_duck).await;
     }
     tracing::info!(at_most = ?drain, "stopping: hooks in flight finish first");
@@ -213,11 +313,11 @@ impl Parting {
         drain: Duration::from_secs(30),
     };
 
-    /// What of it applies when the process is asked like this.
-    fn after(self, stop: Stop) -> Self {
-        match stop {
-            Stop::Terminate => self,
-            Stop::Interrupt => Self {
+    /// What of it applies when the process leaves for this.
+    fn after(self, cause: Cause) -> Self {
+        match cause {
+            Cause::Told(Stop::Terminate) | Cause::Succeeded(_) => self,
+            Cause::Told(Stop::Interrupt) => Self {
                 lame_duck: Duration::ZERO,
                 ..self
             },

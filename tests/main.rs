@@ -43,4 +43,5 @@ mod tables;
 mod timing;
 mod tls;
 mod traces;
+mod upgrading;
 mod verdicts;

@@ -48,7 +48,7 @@ async fn a_lame_duck_lets_callers_in_and_tells_them_to_go() {
     assert_eq!(asks(&gateway).await, (451, true));
 
     gateway.signal(Signal::TERM);
-    gateway.logs(&["still let in"]).await;
+    gateway.logs(&["callers may stay"]).await;
     assert_eq!(gateway.admin("/readyz").await.status, 503);
     assert_eq!(asks(&gateway).await, (451, false));
     kept.write(HOOK).await.unwrap();

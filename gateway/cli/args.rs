@@ -101,6 +101,10 @@ pub(crate) struct RunArgs {
     /// Which configuration.
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    /// Take over from the gateway that runs this configuration: its sockets pass to this one, which it then makes way
+    /// for
+    #[arg(long)]
+    pub(crate) upgrade: bool,
 }
 
 /// What `check` is told.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use koigate::assembly::Gateway;
-use koigate::server::{Hangups, Stops};
+use koigate::assembly::{Gateway, StartError};
+use koigate::server::{Hangups, Stops, Strays, Succession};
 use koigate::{descriptors, journal, logging};
 
 use super::args::RunArgs;
@@ -15,9 +15,11 @@ use super::{block_on, read, whole};
 /// # Errors
 ///
 /// There is no configuration or it can't be used, an address is in use, or hooks had to be cut at the end.
-pub(crate) fn run(args: RunArgs) -> Result<(), CommandError> {
-    let path = locate(args.config.named, Path::exists)?;
+pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
+    let path = locate(args.config.named.clone(), Path::exists)?;
     let configuration = read(&path)?;
+    // One that can't be used has asked nobody for sockets.
+    let succession = succession(args, &path)?;
     let log = logging::start(configuration.plan.log)?;
     journal::warnings(&configuration.warnings);
     descriptors::raise(&configuration.plan.server);
@@ -25,9 +27,19 @@ pub(crate) fn run(args: RunArgs) -> Result<(), CommandError> {
         // Before the first address is bound, so that no signal finds the default action.
         let stops = Stops::signals().map_err(CommandError::System)?;
         let hangups = Hangups::signals().map_err(CommandError::System)?;
-        let gateway = Gateway::bind(configuration)?;
+        tokio::spawn(Strays::signals().map_err(CommandError::System)?.ignore());
+        let gateway = Gateway::bind(configuration, Some(succession))?;
         whole(gateway.run(stops, hangups, log.level()).await)
     })
+}
+
+fn succession(args: &RunArgs, path: &Path) -> Result<Succession, CommandError> {
+    let succession = if args.upgrade {
+        Succession::upgrade(path)
+    } else {
+        Succession::by_service_manager(path)
+    };
+    Ok(succession.map_err(StartError::from)?)
 }
 
 /// Where a configuration is looked for when none is named, in this order.

@@ -4,7 +4,7 @@
 //! into every accept loop and every connection, from the moment of accepting, so that *nobody holds one any more* is
 //! *everything is answered*.
 
-use std::net::SocketAddr;
+use std::io;
 use std::os::fd::{IntoRawFd as _, OwnedFd};
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::BindError;
+use super::handover::Offer;
+use super::inherited::Inherited;
 use super::socket::Socket;
 use crate::inbound::{Door, Front, Leave};
 
@@ -38,6 +40,7 @@ pub(super) struct Open {
 
 /// What is to accept for one door.
 struct Listening {
+    side: String,
     service: Box<dyn Service>,
     /// For Pingora, each under the name by which it asks for it.
     descriptors: Vec<(String, OwnedFd)>,
@@ -48,6 +51,7 @@ struct Listening {
 
 /// What accepts for one door.
 struct Accepting {
+    side: String,
     /// Ends when Pingora accepts no more.
     loops: JoinHandle<()>,
     sockets: Vec<Socket>,
@@ -68,40 +72,34 @@ impl Group {
         }
     }
 
-    /// Binds these addresses in front of the door, and gives them with the ports that 0 became.
-    pub(super) fn bind_addresses<D: Door>(
+    /// Has these places in front of the door, bound or inherited, and gives them with the ports that 0 became.
+    pub(super) fn listen<D: Door>(
         &mut self,
-        name: &str,
-        addresses: &[SocketAddr],
-        door: Arc<D>,
-    ) -> Result<Vec<SocketAddr>, BindError> {
-        let places: Vec<_> = addresses.iter().copied().map(Listen::Tcp).collect();
-        let bound = self.bind(name, &places, door)?;
-        Ok(bound.iter().filter_map(Listen::address).collect())
-    }
-
-    /// The same, of Unix sockets too.
-    pub(super) fn bind<D: Door>(
-        &mut self,
-        name: &str,
+        side: &str,
         places: &[Listen],
         door: Arc<D>,
+        inherited: &mut Inherited,
     ) -> Result<Vec<Listen>, BindError> {
         let front = Front::new(door, self.leave.subscribe());
-        let mut service = listening::Service::new(name.to_owned(), front.clone());
+        let mut service = listening::Service::new(side.to_owned(), front.clone());
         let (mut sockets, mut descriptors) = (Vec::new(), Vec::new());
         for place in places {
             let failed = |source| BindError {
                 address: place.clone(),
                 source,
             };
-            let socket = Socket::bind(place).map_err(failed)?;
+            let socket = match inherited.claim(side, place) {
+                Some(given) => Socket::inherit(given, place),
+                None => Socket::bind(place),
+            };
+            let socket = socket.map_err(failed)?;
             descriptors.push((socket.name(), socket.another().map_err(failed)?));
             service.add_listener(socket.endpoint());
             sockets.push(socket);
         }
         let bound = sockets.iter().map(|socket| socket.at().clone()).collect();
         self.listening.push(Listening {
+            side: side.to_owned(),
             service: Box::new(service),
             descriptors,
             sockets,
@@ -134,6 +132,7 @@ fn serve<D: Door>(front: Front<D>) -> Serve {
 impl Listening {
     fn accept(self, stop: ShutdownWatch) -> Accepting {
         let Self {
+            side,
             mut service,
             descriptors,
             sockets,
@@ -146,6 +145,7 @@ impl Listening {
         let fds = ListenFds::new(fds.into());
         let loops = tokio::spawn(async move { service.start_service(Some(fds), stop, 1).await });
         Accepting {
+            side,
             loops,
             sockets,
             serve,
@@ -161,6 +161,29 @@ impl Open {
         self.leave.send_replace(Leave::LastAnswers);
     }
 
+    /// What another process needs to go on in the place of this one.
+    pub(super) fn offers(&self) -> io::Result<Vec<Offer>> {
+        let offers = |accepting: &'_ Accepting| -> Vec<_> {
+            let sockets = accepting.sockets.iter();
+            sockets.map(|socket| socket.offer(&accepting.side)).collect()
+        };
+        self.accepting.iter().flat_map(offers).collect()
+    }
+
+    /// Leaves accepting to the other process. Whoever is connected already, and was not accepted yet, is its caller.
+    pub(super) async fn leave(&mut self) {
+        self.stop.send_replace(true);
+        for accepting in self.accepting.drain(..) {
+            let _ = accepting.loops.await;
+            accepting.sockets.into_iter().for_each(Socket::leave);
+        }
+    }
+
+    /// Lets those go who have no request under way.
+    pub(super) fn part(&self) {
+        self.leave.send_replace(Leave::Closing);
+    }
+
     /// Lets nobody in any more, and lets those go who have no request under way. Whoever is connected already and was
     /// not accepted yet is served.
     pub(super) async fn close(&mut self) {
@@ -172,7 +195,7 @@ impl Open {
                 (accepting.serve)(stream, self.stop.subscribe());
             }
         }
-        self.leave.send_replace(Leave::Closing);
+        self.part();
     }
 
     /// Returns when nobody is connected any more.

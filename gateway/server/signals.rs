@@ -20,6 +20,9 @@ pub enum Stop {
 /// What asks the process to read its configuration again.
 pub struct Hangups(Option<Signal>);
 
+/// Signals that other programs of Pingora's begin an upgrade with: here the successor asks by itself.
+pub struct Strays(Signal);
+
 enum Source {
     Signals { terminate: Signal, interrupt: Signal },
     Told(mpsc::UnboundedReceiver<()>),
@@ -95,6 +98,32 @@ impl Hangups {
         };
         if hung_up.is_none() {
             std::future::pending::<()>().await;
+        }
+    }
+}
+
+// === impl Strays ===
+
+impl Strays {
+    /// `SIGQUIT`. From here on it no longer ends the process.
+    ///
+    /// # Errors
+    ///
+    /// The signal can't be listened to.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime.
+    pub fn signals() -> io::Result<Self> {
+        signal(SignalKind::quit()).map(Self)
+    }
+
+    /// Says of each that it is ignored. Never returns.
+    pub async fn ignore(mut self) {
+        while self.0.recv().await.is_some() {
+            tracing::warn!(
+                "SIGQUIT is ignored: an upgrade begins with the successor, `koigate run --upgrade`"
+            );
         }
     }
 }

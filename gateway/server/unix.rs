@@ -35,25 +35,34 @@ const TURN_STEP: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Device and inode: the path may be somebody else's by then.
-    identity: (u64, u64),
+    /// Device and inode: the path may be somebody else's by then. Nothing where the file is another's to remove.
+    identity: Option<(u64, u64)>,
 }
 
-/// Binds a socket and listens on it. Nobody can connect before its mode is [`MODE`].
+/// Binds a socket for connections and listens on it. Nobody can connect before its mode is [`MODE`].
 ///
 /// # Errors
 ///
 /// The system's, and [`io::ErrorKind::AddrInUse`] where somebody listens there, [`io::ErrorKind::AlreadyExists`] where
 /// something else than a socket stands there.
 pub(super) fn listen_at(path: &Path) -> io::Result<(OwnedFd, SocketFile)> {
+    listen_as(path, SocketType::STREAM, MODE)
+}
+
+/// The same for a socket of this type and mode.
+///
+/// # Errors
+///
+/// The same.
+pub(super) fn listen_as(path: &Path, kind: SocketType, mode: u32) -> io::Result<(OwnedFd, SocketFile)> {
     let _turn = turn(path)?;
     clear(path)?;
-    let socket = open()?;
+    let socket = open(kind)?;
     bind(&socket, &SocketAddrUnix::new(path)?)?;
     // From here on whatever goes wrong removes it.
     let file = SocketFile::at(path)?;
     // Until it listens a bound socket refuses everybody, whatever the process's mask has made of its mode.
-    fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
     listen(&socket, BACKLOG)?;
     Ok((socket, file))
 }
@@ -87,7 +96,7 @@ fn clear(path: &Path) -> io::Result<()> {
         Ok(_) => {}
     }
     // Without waiting: a listener whose backlog is full is one too.
-    match connect(&open()?, &SocketAddrUnix::new(path)?) {
+    match connect(&open(SocketType::STREAM)?, &SocketAddrUnix::new(path)?) {
         Err(Errno::CONNREFUSED) => fs::remove_file(path),
         Err(Errno::NOENT) => Ok(()),
         Err(Errno::ACCESS) => Err(Errno::ACCESS.into()),
@@ -95,25 +104,31 @@ fn clear(path: &Path) -> io::Result<()> {
     }
 }
 
-fn open() -> io::Result<OwnedFd> {
+fn open(kind: SocketType) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
+    Ok(socket_with(AddressFamily::UNIX, kind, flags, None)?)
 }
 
 // === impl SocketFile ===
 
 impl SocketFile {
-    fn at(path: &Path) -> io::Result<Self> {
+    /// That of the socket that stands there now.
+    pub(super) fn at(path: &Path) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            identity: identity(path)?,
+            identity: Some(identity(path)?),
         })
+    }
+
+    /// Leaves it to another process.
+    pub(super) fn leave(mut self) {
+        self.identity = None;
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+        if self.identity.is_some() && identity(&self.path).ok() == self.identity {
             // Where that fails the next start does it.
             let _ = fs::remove_file(&self.path);
         }
@@ -196,7 +211,7 @@ mod tests {
     fn a_listener_that_accepts_nobody_is_one() {
         let folder = Folder::new("full");
         let path = folder.path();
-        let socket = open().unwrap();
+        let socket = open(SocketType::STREAM).unwrap();
         bind(&socket, &SocketAddrUnix::new(&path).unwrap()).unwrap();
         listen(&socket, 0).unwrap();
         let _waiting = UnixStream::connect(&path).unwrap();

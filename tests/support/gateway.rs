@@ -28,6 +28,7 @@ pub(crate) struct Gateway {
     log: Log,
     config: PathBuf,
     listening: Listening,
+    environment: Vec<(String, String)>,
     /// Where hooks are accepted.
     pub(crate) hooks: SocketAddr,
     /// Where the operator looks.
@@ -53,6 +54,12 @@ pub(crate) struct Setup {
     tables: String,
     environment: Vec<(String, String)>,
     listening: Listening,
+}
+
+/// A gateway that another process has taken over from.
+pub(crate) struct Former {
+    child: Child,
+    log: Log,
 }
 
 /// How a gateway ended.
@@ -168,7 +175,7 @@ impl Setup {
     /// Starts the program and waits until it is ready.
     pub(crate) async fn starts(self) -> Gateway {
         let config = self.write();
-        let (child, log) = spawn(&config, &self.environment);
+        let (child, log) = spawn(&config, &self.environment, &[]);
         let mut starting = Starting {
             child,
             log: log.clone(),
@@ -180,6 +187,7 @@ impl Setup {
             log,
             config,
             listening: self.listening,
+            environment: self.environment,
             hooks,
             admin,
         };
@@ -196,12 +204,13 @@ impl Setup {
             self.server = format!("{server}listen = '{hooks}'\n");
             self.admin = format!("{operators}listen = '{admin}'\n");
             let config = self.write();
-            let (child, log) = spawn(&config, &self.environment);
+            let (child, log) = spawn(&config, &self.environment, &[]);
             let mut gateway = Gateway {
                 child,
                 log,
                 config,
                 listening: self.listening,
+                environment: self.environment.clone(),
                 hooks,
                 admin,
             };
@@ -216,7 +225,7 @@ impl Setup {
     /// Starts the program with a configuration that can't work and waits for its end: code and log.
     pub(crate) async fn fails(self) -> (Option<i32>, Vec<String>) {
         let config = self.write();
-        let (mut child, log) = spawn(&config, &self.environment);
+        let (mut child, log) = spawn(&config, &self.environment, &[]);
         let status = bounded("the end of the program", child.wait())
             .await
             .expect("a child");
@@ -370,6 +379,32 @@ impl Gateway {
         fs::rename(&beside, &self.config).expect("a folder of our own");
     }
 
+    /// Starts another process in the place of the running one, which is given back once the other has taken over.
+    pub(crate) async fn is_upgraded(&mut self) -> Former {
+        let (child, log) = spawn(&self.config, &self.environment, &["--upgrade"]);
+        let mut starting = Starting {
+            child,
+            log: log.clone(),
+        };
+        starting.address("hooks").await;
+        let former = Former {
+            child: std::mem::replace(&mut self.child, starting.child),
+            log: std::mem::replace(&mut self.log, log),
+        };
+        self.is_ready().await;
+        former
+    }
+
+    /// Starts another process that can't come in the place of the running one: code and log.
+    pub(crate) async fn is_not_upgraded(&self) -> (Option<i32>, Vec<String>) {
+        let (mut child, log) = spawn(&self.config, &self.environment, &["--upgrade"]);
+        let status = bounded("the end of the program", child.wait())
+            .await
+            .expect("a child");
+        sleep(Duration::from_millis(50)).await;
+        (status.code(), log.lines())
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("our own child");
@@ -409,17 +444,12 @@ impl Gateway {
 
     /// Waits for its end with this exit status.
     pub(crate) async fn ends_with(mut self, code: i32) -> Stopped {
-        let begun = Instant::now();
-        let status = bounded("the end of the program", self.child.wait())
-            .await
-            .expect("a child");
-        let took = begun.elapsed();
-        assert_eq!(status.code(), Some(code), "{status:?}\n{}", self.log().join("\n"));
-        sleep(Duration::from_millis(20)).await;
-        Stopped {
-            log: self.log(),
-            took,
-        }
+        end(&mut self.child, &self.log, code).await
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     /// Whether it has not ended yet.
@@ -497,6 +527,39 @@ fn leave(config: &Path) {
     }
 }
 
+// === impl Former ===
+
+impl Former {
+    /// Waits for its end, which has to be a good one.
+    pub(crate) async fn ends(mut self) -> Stopped {
+        end(&mut self.child, &self.log, 0).await
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+}
+
+async fn end(child: &mut Child, log: &Log, code: i32) -> Stopped {
+    let begun = Instant::now();
+    let status = bounded("the end of the program", child.wait())
+        .await
+        .expect("a child");
+    let took = begun.elapsed();
+    assert_eq!(
+        status.code(),
+        Some(code),
+        "{status:?}\n{}",
+        log.lines().join("\n")
+    );
+    sleep(Duration::from_millis(20)).await;
+    Stopped {
+        log: log.lines(),
+        took,
+    }
+}
+
 // === starting ===
 
 struct Starting {
@@ -536,11 +599,14 @@ pub(crate) fn address_in(line: &str) -> Option<SocketAddr> {
     from[..end].parse().ok()
 }
 
-fn spawn(config: &PathBuf, environment: &[(String, String)]) -> (Child, Log) {
+fn spawn(config: &Path, environment: &[(String, String)], further: &[&str]) -> (Child, Log) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_koigate"))
         .arg("run")
         .arg("--config")
         .arg(config)
+        .args(further)
+        // Where it waits for a successor: gone with its configuration.
+        .env("RUNTIME_DIRECTORY", config.parent().expect("a file in a folder"))
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

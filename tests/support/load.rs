@@ -1,6 +1,7 @@
 //! Bots that send one hook after another, and a count of what became of each.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -10,9 +11,10 @@ use tokio::task::JoinHandle;
 use super::koipy::Koipy;
 use super::wire::Wire;
 
-/// Bots that send hooks until they are refused.
+/// Bots that send hooks until they are told to end, or are refused.
 pub(crate) struct Load {
     bots: Vec<JoinHandle<Tally>>,
+    over: Arc<AtomicBool>,
     last: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -40,18 +42,20 @@ pub(crate) enum Manner {
 
 /// So many bots, who begin at once.
 pub(crate) fn load(address: SocketAddr, bots: usize, manner: Manner) -> Load {
-    let last = Arc::default();
+    let (over, last) = (Arc::new(AtomicBool::new(false)), Arc::default());
     let bot = |_| {
         let bot = Bot {
             bot: Koipy::at(address),
             address,
             manner,
+            over: Arc::clone(&over),
             last: Arc::clone(&last),
         };
         tokio::spawn(bot.goes_on())
     };
     Load {
         bots: (0..bots).map(bot).collect(),
+        over,
         last: last.clone(),
     }
 }
@@ -59,6 +63,12 @@ pub(crate) fn load(address: SocketAddr, bots: usize, manner: Manner) -> Load {
 // === impl Load ===
 
 impl Load {
+    /// Lets each bot finish its hook.
+    pub(crate) async fn ends(self) -> Tally {
+        self.over.store(true, Ordering::Relaxed);
+        self.until_refused().await.0
+    }
+
     /// Waits until nobody is listened to any more: what became of the hooks, and when the last was answered.
     pub(crate) async fn until_refused(self) -> (Tally, Option<Instant>) {
         let mut sum = Tally::default();
@@ -77,6 +87,7 @@ struct Bot {
     bot: Koipy,
     address: SocketAddr,
     manner: Manner,
+    over: Arc<AtomicBool>,
     last: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -84,7 +95,7 @@ impl Bot {
     async fn goes_on(self) -> Tally {
         let mut tally = Tally::default();
         let mut kept: Option<Wire> = None;
-        loop {
+        while !self.over.load(Ordering::Relaxed) {
             let was_kept = kept.is_some();
             let wire = match kept.take() {
                 Some(wire) => wire,
@@ -105,6 +116,7 @@ impl Bot {
                 None => tally.lost += 1,
             }
         }
+        tally
     }
 
     /// The connection, where it may be used again; nothing where there was no answer.

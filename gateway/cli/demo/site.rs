@@ -107,7 +107,7 @@ impl Site {
         let read = Configuration::read_as_written(&path);
         let configuration = read.map_err(|report| unusable(&path, &report))?;
         let log = configuration.plan.log;
-        let gateway = Gateway::bind(configuration)?;
+        let gateway = Gateway::bind(configuration, None)?;
         let log = logging::start(log)?;
         Ok((gateway, sides, log))
     }
