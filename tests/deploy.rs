@@ -70,6 +70,17 @@ fn the_service_runs_and_reloads_by_commands_that_there_are() {
     }
 }
 
+#[test]
+fn the_socket_unit_has_the_configurations_own_addresses() {
+    let Plan { server, admin, .. } = plan("[server]\n");
+    let listen = server.listen.iter().map(ToString::to_string);
+    let expected: Vec<_> = listen.chain([admin.listen.to_string()]).collect();
+    assert_eq!(
+        directives(&file("systemd/koigate.socket"), "ListenStream"),
+        expected
+    );
+}
+
 // === the image ===
 
 /// The instructions of a Dockerfile: each a word and the rest, in one line.
