@@ -11,6 +11,7 @@
 
 mod support;
 
+mod activation;
 mod admin;
 mod answers;
 mod backends;
