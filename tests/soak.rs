@@ -360,11 +360,12 @@ impl Needs {
         }
     }
 
-    /// What it needs when nobody asks for anything: what still ends has a moment to do so.
+    /// What it needs when nobody asks for anything, and every thread has gone that was there for a heavy comparison:
+    /// Tokio keeps those for 10 s.
     async fn at_rest(gateway: &Gateway) -> Self {
         gateway.counts("koigate_hooks_in_flight", 0.0).await;
         gateway.counts("koigate_backend_in_flight", 0.0).await;
-        sleep(Duration::from_secs(2)).await;
+        sleep(Duration::from_secs(12)).await;
         Self::of(gateway)
     }
 }
