@@ -173,8 +173,7 @@ impl Open {
     /// Leaves accepting to the other process. Whoever is connected already, and was not accepted yet, is its caller.
     pub(super) async fn leave(&mut self) {
         self.stop.send_replace(true);
-        for accepting in self.accepting.drain(..) {
-            let _ = accepting.loops.await;
+        while let Some(accepting) = self.next_stopped().await {
             accepting.sockets.into_iter().for_each(Socket::leave);
         }
     }
@@ -188,9 +187,7 @@ impl Open {
     /// not accepted yet is served.
     pub(super) async fn close(&mut self) {
         self.stop.send_replace(true);
-        for accepting in self.accepting.drain(..) {
-            // Where it panicked it does not accept either.
-            let _ = accepting.loops.await;
+        while let Some(accepting) = self.next_stopped().await {
             for stream in accepting.sockets.into_iter().flat_map(Socket::close) {
                 (accepting.serve)(stream, self.stop.subscribe());
             }
@@ -206,9 +203,15 @@ impl Open {
     /// Lets nobody in any more, and says how many are still connected. They end with the runtime.
     pub(super) async fn cut(&mut self) -> usize {
         self.stop.send_replace(true);
-        for accepting in self.accepting.drain(..) {
-            let _ = accepting.loops.await;
-        }
+        while self.next_stopped().await.is_some() {}
         self.stop.receiver_count()
+    }
+
+    /// The next listener that has been told to accept no more, once it doesn't. Nothing is lost if this is dropped:
+    /// one that still accepts would be counted among the connections.
+    async fn next_stopped(&mut self) -> Option<Accepting> {
+        // Where it panicked it does not accept either.
+        let _ = (&mut self.accepting.last_mut()?.loops).await;
+        self.accepting.pop()
     }
 }
