@@ -73,6 +73,7 @@ mod tests {
             on_conflict: OnConflict::Last,
             images: Images::Sheet,
             table_guard: TableGuard::Report,
+            shadows: Vec::new(),
         };
         Plan {
             server: Server {

@@ -15,7 +15,9 @@ use std::time::Duration;
 use self::wrap::write_wrapped;
 use crate::Loaded;
 use crate::units::duration;
-use koigate_core::plan::{Chain, Images, OnConflict, Plan, RejectRule, Scheme, Stage, TableGuard, Target};
+use koigate_core::plan::{
+    Backend, Chain, Images, OnConflict, Plan, RejectRule, Scheme, Stage, TableGuard, Target,
+};
 
 /// URLs stand below each other, as long as the names are not longer than that.
 const NAMES: usize = 24;
@@ -81,13 +83,22 @@ fn write_chain(out: &mut String, plan: &Plan, name: &str, chain: &Chain) -> fmt:
     for rule in rules(chain) {
         writeln!(out, "  {rule}")?;
     }
-    let ids = chain.stages.iter().flat_map(|stage| &stage.backends);
-    let names = ids
-        .filter_map(|id| plan.backend(*id))
+    let names = chain
+        .called()
+        .filter_map(|id| plan.backend(id))
         .map(|backend| backend.name.len());
     let width = names.filter(|width| *width <= NAMES).max().unwrap_or_default();
     for (index, stage) in chain.stages.iter().enumerate() {
         write_stage(out, plan, (index + 1, stage), width)?;
+    }
+    if !chain.shadows.is_empty() {
+        writeln!(
+            out,
+            "  -   beside the first stage, compared and counted, never used"
+        )?;
+    }
+    for backend in chain.shadows.iter().filter_map(|id| plan.backend(*id)) {
+        write_backend(out, backend, ("", width), &backend::shadow_details(backend))?;
     }
     Ok(())
 }
@@ -100,22 +111,32 @@ fn write_stage(out: &mut String, plan: &Plan, (number, stage): (usize, &Stage), 
         number.clear();
     }
     for backend in stage.backends.iter().filter_map(|id| plan.backend(*id)) {
-        let name = &backend.name;
-        let mut urls = backend.replicas.iter().map(url);
-        let column = if name.len() <= width {
-            let first = urls.next().unwrap_or_default();
-            writeln!(out, "  {number:<4}{name:<width$}  {first}")?;
-            8 + width
-        } else {
-            writeln!(out, "  {number:<4}{name}")?;
-            8
-        };
-        for url in urls {
-            writeln!(out, "{:column$}{url}", "")?;
-        }
-        for detail in backend::details(backend) {
-            write_wrapped(out, 8, &detail)?;
-        }
+        write_backend(out, backend, (&number, width), &backend::details(backend))?;
+    }
+    Ok(())
+}
+
+fn write_backend(
+    out: &mut String,
+    backend: &Backend,
+    (number, width): (&str, usize),
+    details: &[String],
+) -> fmt::Result {
+    let name = &backend.name;
+    let mut urls = backend.replicas.iter().map(url);
+    let column = if name.len() <= width {
+        let first = urls.next().unwrap_or_default();
+        writeln!(out, "  {number:<4}{name:<width$}  {first}")?;
+        8 + width
+    } else {
+        writeln!(out, "  {number:<4}{name}")?;
+        8
+    };
+    for url in urls {
+        writeln!(out, "{:column$}{url}", "")?;
+    }
+    for detail in details {
+        write_wrapped(out, 8, detail)?;
     }
     Ok(())
 }

@@ -403,6 +403,11 @@ pub(crate) struct Hook {
     /// `节点名称`: a `"report"` counts and logs it, `"drop"` also keeps the column as it was and leaves an added one
     /// out, `"off"` doesn't look. Default: `"report"`.
     pub(crate) table_guard: Option<Placed<Word<TableGuard>>>,
+    /// Backends that are tried out: called with what the first stage is sent, beside it and never waited for. What each
+    /// would have done is compared with what happened and counted, and never used; its `on_failure` means nothing here.
+    /// Under load they are left out first. None of them may be in a chain, of this hook or of another: let the new
+    /// backend have the `url` of the old. Default: `[]`.
+    pub(crate) shadow: Option<Placed<Vec<Placed<String>>>>,
 }
 
 /// Which reject of a stage decides.

@@ -13,7 +13,7 @@ use crate::place::{Span, line_start};
 
 /// Keys whose values can't be secrets, wherever they stand. On a broken line, where nobody knows what belongs to
 /// what, only their values are shown.
-const PLAIN: [&str; 37] = [
+const PLAIN: [&str; 38] = [
     "allow",
     "always_finish",
     "chain",
@@ -47,6 +47,7 @@ const PLAIN: [&str; 37] = [
     "on_failure",
     "reject",
     "retries",
+    "shadow",
     "show",
     "table_guard",
     "threads",

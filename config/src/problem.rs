@@ -355,6 +355,13 @@ problems! {
             /// Its name.
             name: String,
         },
+        /// A shadow that some chain asks for its vote.
+        "KG250" ShadowVotes {
+            /// Its name.
+            name: String,
+            /// The hook whose chain that is.
+            hook: String,
+        },
     }
 }
 

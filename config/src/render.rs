@@ -370,6 +370,10 @@ fn chain(problem: &ChainProblem) -> (String, String) {
             format!("`{name}` would be asked twice"),
             "Name it once: callbacks have effects, such as points that are deducted.".into(),
         ),
+        ChainProblem::ShadowVotes { name, hook } => (
+            format!("`{name}` is a shadow and has a vote in the chain of `{hook}`"),
+            "Name it in one of the two, or add a backend with another name and the same `url`.".into(),
+        ),
     }
 }
 

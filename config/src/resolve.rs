@@ -56,7 +56,9 @@ pub(crate) fn resolve(file: &File, around: &Surroundings<'_>, findings: &mut Fin
     let names: Vec<&Placed<String>> = backends.iter().map(|(name, _)| *name).collect();
     let deadline = server::deadline(&file.server, findings);
     let mut chains = BTreeMap::new();
-    for (name, hook) in in_file_order(&file.hooks) {
+    let hooks = in_file_order(&file.hooks);
+    chain::note_votes(&hooks, findings);
+    for (name, hook) in hooks {
         let Some(chain) = chain::resolve((name, hook), &names, deadline, around, findings) else {
             continue;
         };

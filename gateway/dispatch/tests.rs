@@ -202,6 +202,7 @@ fn scene(stages: Vec<Vec<Script>>) -> Scene {
         on_conflict: OnConflict::Last,
         images: Images::Sheet,
         table_guard: TableGuard::Report,
+        shadows: Vec::new(),
     });
     let listen = "127.0.0.1:0".parse().unwrap();
     let plan = Arc::new(Plan {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use koigate_config::Report;
 use koigate_core::guards::{Guards, Sight};
-use koigate_core::plan::{Admin, Backend, Chain, Log, Plan, Server};
+use koigate_core::plan::{Admin, Backend, BackendId, Chain, Log, Plan, Server};
 use koigate_core::pointer::Pointer;
 
 /// What a reload has changed.
@@ -185,6 +185,7 @@ fn rules((old_plan, old): (&Plan, &Chain), (new_plan, new): (&Plan, &Chain)) -> 
         on_conflict,
         images,
         table_guard,
+        shadows,
     } = new;
     differing([
         ("chain", names(old_plan, old) != names(new_plan, new)),
@@ -193,6 +194,10 @@ fn rules((old_plan, old): (&Plan, &Chain), (new_plan, new): (&Plan, &Chain)) -> 
         ("on_conflict", old.on_conflict != *on_conflict),
         ("images", old.images != *images),
         ("table_guard", old.table_guard != *table_guard),
+        (
+            "shadow",
+            named(old_plan, &old.shadows) != named(new_plan, shadows),
+        ),
     ])
 }
 
@@ -212,9 +217,13 @@ fn shown(sight: &Sight) -> Option<&[Pointer]> {
 
 /// A chain by names: ids are places in one plan, and another has other places.
 fn names<'p>(plan: &'p Plan, chain: &Chain) -> Vec<Vec<&'p str>> {
-    let name = |id: &_| plan.backend(*id).map(|backend| &*backend.name);
-    let stage = |stage: &koigate_core::plan::Stage| stage.backends.iter().filter_map(name).collect();
-    chain.stages.iter().map(stage).collect()
+    let stages = chain.stages.iter();
+    stages.map(|stage| named(plan, &stage.backends)).collect()
+}
+
+fn named<'p>(plan: &'p Plan, ids: &[BackendId]) -> Vec<&'p str> {
+    let backends = ids.iter().filter_map(|id| plan.backend(*id));
+    backends.map(|backend| &*backend.name).collect()
 }
 
 // === impl Fixed ===

@@ -20,6 +20,20 @@ pub(super) fn details(backend: &Backend) -> Vec<String> {
     {
         details.push(format!("the user reads: {}", quotable(message)));
     }
+    details.extend(terms(backend));
+    details
+}
+
+/// The same of a shadow, whose failure means nothing for the hook.
+pub(super) fn shadow_details(backend: &Backend) -> Vec<String> {
+    let mut details = vec![patience(backend)];
+    details.extend(terms(backend));
+    details
+}
+
+/// When and how it is asked, whatever becomes of that.
+fn terms(backend: &Backend) -> Vec<String> {
+    let mut details = Vec::new();
     details.extend(
         backend
             .when
@@ -43,16 +57,22 @@ fn failure(backend: &Backend) -> String {
         OnFailure::Continue => "go on without it",
         OnFailure::Reject { .. } => "reject",
     };
-    let timeout = duration(backend.timeout);
-    let connect = match backend.connect_timeout {
-        CONNECT_TIMEOUT => String::new(),
-        other => format!(" (connect {})", duration(other.min(backend.timeout))),
-    };
     let statuses = match statuses(&backend.failure_statuses) {
         none if none.is_empty() => String::new(),
         some => format!(" or answers {some}"),
     };
-    format!("timeout {timeout}{connect}; if it fails{statuses}: {outcome}")
+    format!("{}; if it fails{statuses}: {outcome}", patience(backend))
+}
+
+fn patience(backend: &Backend) -> String {
+    let timeout = duration(backend.timeout);
+    match backend.connect_timeout {
+        CONNECT_TIMEOUT => format!("timeout {timeout}"),
+        other => format!(
+            "timeout {timeout} (connect {})",
+            duration(other.min(backend.timeout))
+        ),
+    }
 }
 
 /// As they are written: `5xx, 404`.

@@ -9,8 +9,8 @@ use crate::units::duration;
 pub(super) fn warning(warning: &Warning) -> (String, String) {
     match warning {
         Warning::UnusedBackend { name } => (
-            format!("no chain asks `{name}`"),
-            "Name it in a chain, or remove it.".into(),
+            format!("no hook asks `{name}`"),
+            "Name it in a chain or as a shadow, or remove it.".into(),
         ),
         Warning::NoHooks => (
             "no hook has a chain, so every hook is answered 204".into(),

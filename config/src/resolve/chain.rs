@@ -45,17 +45,12 @@ pub(super) fn resolve(
     if chain.value.is_empty() {
         findings.note(&chain.span, ChainProblem::Empty);
     }
-    let mut roster = Roster {
-        names,
-        lost: around.lost,
-        taken: Vec::new(),
-    };
+    let mut roster = Roster::new(names, around.lost);
+    let stages = chain.value.iter();
+    let stages = stages.map(|step| roster.stage(step, findings)).collect();
     Some(Chain {
-        stages: chain
-            .value
-            .iter()
-            .map(|step| roster.stage(step, findings))
-            .collect(),
+        stages,
+        shadows: shadows(hook, Roster::new(names, around.lost), findings),
         deadline,
         reject: reject(hook),
         on_conflict: on_conflict(hook),
@@ -66,7 +61,12 @@ pub(super) fn resolve(
 
 // === impl Roster ===
 
-impl Roster<'_> {
+impl<'a> Roster<'a> {
+    fn new(names: &'a [&'a Placed<String>], lost: &'a Lost) -> Self {
+        let taken = Vec::new();
+        Self { names, lost, taken }
+    }
+
     fn stage(&mut self, step: &Placed<Step>, findings: &mut Findings) -> Stage {
         let backends = match &step.value {
             Step::One(name) => self.id(name, &step.span, findings).into_iter().collect(),
@@ -110,6 +110,38 @@ impl Roster<'_> {
         self.taken.push(id);
         Some(id)
     }
+}
+
+fn shadows(hook: &file::Hook, mut roster: Roster<'_>, findings: &mut Findings) -> Vec<BackendId> {
+    let written = hook.shadow.iter().flat_map(|shadow| &shadow.value);
+    written
+        .filter_map(|name| roster.id(&name.value, &name.span, findings))
+        .collect()
+}
+
+/// Notes every shadow that has a vote somewhere. Its limits, its breaker and its connections would be those of a
+/// backend that hooks depend on.
+pub(super) fn note_votes(hooks: &[(&Placed<String>, &file::Hook)], findings: &mut Findings) {
+    for shadow in hooks
+        .iter()
+        .flat_map(|(_, hook)| &hook.shadow)
+        .flat_map(|shadow| &shadow.value)
+    {
+        let voting = hooks.iter().find(|(_, hook)| is_asked(hook, &shadow.value));
+        if let Some((hook, _)) = voting {
+            let (name, hook) = (shadow.value.clone(), quotable(&hook.value));
+            findings.note(&shadow.span, ChainProblem::ShadowVotes { name, hook });
+        }
+    }
+}
+
+/// Whether a chain names this backend.
+fn is_asked(hook: &file::Hook, name: &str) -> bool {
+    let mut steps = hook.chain.iter().flat_map(|chain| &chain.value);
+    steps.any(|step| match &step.value {
+        Step::One(one) => one == name,
+        Step::Together(names) => names.iter().any(|one| one.value == name),
+    })
 }
 
 fn reject(hook: &file::Hook) -> RejectRule {

@@ -37,8 +37,8 @@ pub(super) fn note(file: &File, plan: &Plan, findings: &mut Findings) {
         let Some(backend) = plan.backends.get(index) else {
             continue;
         };
-        let hooks = hooks_of(plan, BackendId(index));
-        note_backend(backend, &hooks, &name.span, findings);
+        let id = BackendId(index);
+        note_backend(backend, is_called(plan, id), &name.span, findings);
         let max_reply = written
             .max_reply
             .as_ref()
@@ -46,9 +46,9 @@ pub(super) fn note(file: &File, plan: &Plan, findings: &mut Findings) {
         server::note_reply(backend, &plan.server, max_reply, findings);
         // Who has written it down has thought about it.
         if written.on_failure.is_none() {
-            note_open_guard(backend, &hooks, &name.span, findings);
+            note_open_guard(backend, &hooks_of(plan, id), &name.span, findings);
         }
-        note_conditions((plan, BackendId(index)), written, findings);
+        note_conditions((plan, id), written, findings);
         if let Some(connect) = &written.connect_timeout {
             note_connect(backend, &connect.span, findings);
         }
@@ -64,7 +64,9 @@ fn note_conditions((plan, id): (&Plan, BackendId), written: &file::Backend, find
             continue;
         };
         for (hook, chain) in &plan.chains {
-            let Some(stage) = chain.stages.iter().position(|stage| stage.backends.contains(&id)) else {
+            let stage = chain.stages.iter().position(|stage| stage.backends.contains(&id));
+            // Shadows are sent what the first stage is sent.
+            let Some(stage) = stage.or_else(|| chain.shadows.contains(&id).then_some(0)) else {
                 continue;
             };
             let nearest = match absence(hook.as_str(), &pointer) {
@@ -158,9 +160,9 @@ fn are_apart(one: Power, other: Power) -> bool {
     one != other || one == Power::File
 }
 
-fn note_backend(backend: &Backend, hooks: &[&str], span: &Span, findings: &mut Findings) {
+fn note_backend(backend: &Backend, is_called: bool, span: &Span, findings: &mut Findings) {
     let name = backend.name.to_string();
-    if hooks.is_empty() {
+    if !is_called {
         findings.note(span, Warning::UnusedBackend { name });
         return;
     }
@@ -198,6 +200,13 @@ fn note_open_guard(backend: &Backend, hooks: &[&str], span: &Span, findings: &mu
         let backend = backend.name.to_string();
         findings.note(span, Warning::FailsOpen { backend, hooks });
     }
+}
+
+/// Whether some hook asks this backend, with a vote or without.
+fn is_called(plan: &Plan, id: BackendId) -> bool {
+    plan.chains
+        .values()
+        .any(|chain| chain.called().any(|called| called == id))
 }
 
 /// The hooks in whose chains this backend is.

@@ -399,6 +399,17 @@ fn conditions_and_columns_in_words() {
     assert!(!describe(&loaded(&report).plan).contains("columns"));
 }
 
+#[test]
+fn shadows_in_words() {
+    let text = "[backends.b]\nurl = \"http://127.0.0.1/\"\n[backends.new]\nurl = \"http://127.0.0.1/new\"\n\
+        timeout = \"1s\"\non_failure = \"reject\"\nhide = [\"/config\"]\n[hooks.x]\nchain = [\"b\"]\nshadow = [\"new\"]";
+    let words = describe(&loaded(text).plan);
+    let expected = "  1.  b    http://127.0.0.1/\n        timeout 5s; if it fails: go on without it\n  \
+        -   beside the first stage, compared and counted, never used\n      \
+        new  http://127.0.0.1/new\n        timeout 1s\n        is not sent /config\n";
+    assert!(words.ends_with(expected), "{words}");
+}
+
 /// What a running gateway is reached by, while its file is being written.
 #[test]
 fn the_operators_side_alone() {

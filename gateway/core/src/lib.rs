@@ -37,6 +37,7 @@ pub mod plan;
 pub mod pointer;
 pub mod reply;
 pub mod secret;
+pub mod shadow;
 pub mod sheet;
 mod table;
 pub mod tally;

@@ -295,6 +295,9 @@ pub struct Chain {
     pub images: Images,
     /// What becomes of columns of the wrong length.
     pub table_guard: TableGuard,
+    /// Who is asked what the first stage is asked, and has no vote; in the order of the file. None of them is in a
+    /// stage, of this chain or of another, so that nothing of a shadow's life is shared with those who have one.
+    pub shadows: Vec<BackendId>,
 }
 
 /// Backends that are asked together.
@@ -351,6 +354,21 @@ impl Plan {
     /// The backend with this id.
     pub fn backend(&self, id: BackendId) -> Option<&Arc<Backend>> {
         self.backends.get(id.0)
+    }
+
+    /// Whether this backend is a shadow: it is in some chain as that, and has a vote in none.
+    pub fn is_shadow(&self, id: BackendId) -> bool {
+        self.chains.values().any(|chain| chain.shadows.contains(&id))
+    }
+}
+
+// === impl Chain ===
+
+impl Chain {
+    /// Everybody who is called for it: the stages' backends in configured order, then the shadows.
+    pub fn called(&self) -> impl Iterator<Item = BackendId> + '_ {
+        let asked = self.stages.iter().flat_map(|stage| &stage.backends);
+        asked.chain(&self.shadows).copied()
     }
 }
 

@@ -17,9 +17,10 @@ use crate::failure::{Failure, FailureKind};
 use crate::hook::{Hook, HookName};
 use crate::judge::{Judgement, Request, unasked};
 use crate::multipart::Form;
-use crate::outcome::{CallRecord, CallVerdict, Merging, Outcome, Said, Source};
+use crate::outcome::{CallRecord, CallVerdict, HookVerdict, Merging, Outcome, Said, Source};
 use crate::plan::{Backend, BackendId, Chain, OnFailure, Plan, RejectRule};
 use crate::reply::Reply;
+use crate::shadow::Happened;
 use crate::texts;
 use crate::view::{Base, Views};
 
@@ -290,6 +291,24 @@ impl Tally {
         if let Some((reply, _)) = &mut self.last {
             reply.body = Bytes::new();
         }
+    }
+
+    /// What the chain has made of the hook, where shadows are to be compared with that. Asked before
+    /// [`Tally::finish`], once the stages are through.
+    pub fn happened(&self) -> Option<Happened> {
+        if self.chain.shadows.is_empty() {
+            return None;
+        }
+        let verdict = match &self.decision {
+            None => HookVerdict::Continue,
+            Some(Decision::Reject { .. }) => HookVerdict::Reject,
+            Some(Decision::FailedClosed { .. } | Decision::Conflict) => HookVerdict::Error,
+        };
+        Some(Happened {
+            verdict,
+            document: self.base.clone(),
+            attachments: self.attachments.clone(),
+        })
     }
 
     /// What happened, and the draft of the answer to it.

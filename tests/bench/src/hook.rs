@@ -69,6 +69,7 @@ pub fn plan(backends: usize) -> (Arc<Plan>, Arc<Chain>) {
         on_conflict: OnConflict::Last,
         images: Images::Sheet,
         table_guard: TableGuard::Report,
+        shadows: Vec::new(),
     });
     let listen = ([127, 0, 0, 1], 0).into();
     let plan = Plan {

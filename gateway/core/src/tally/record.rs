@@ -12,7 +12,7 @@ use crate::plan::{Backend, BackendId};
 
 impl CallRecord {
     /// A call that has no end yet; if nothing else ends it, a reject has cancelled it.
-    pub(super) fn unanswered((id, backend): (BackendId, &Backend), stage: usize) -> Self {
+    pub(crate) fn unanswered((id, backend): (BackendId, &Backend), stage: usize) -> Self {
         Self {
             backend: id,
             name: backend.name.clone(),
@@ -35,7 +35,7 @@ impl CallRecord {
     }
 
     /// Takes in what the call brought.
-    pub(super) fn fill(&mut self, judgement: &Judgement) {
+    pub(crate) fn fill(&mut self, judgement: &Judgement) {
         match judgement {
             Judgement::Nothing {
                 status,

@@ -18,6 +18,7 @@ use crate::plan::{
 };
 
 mod guards;
+mod shadows;
 
 const DOCUMENT: &str =
     r#"{"message": {"id": 1}, "result": {"节点名称": ["a", "b"], "n": 1.0}, "addons": {}}"#;
@@ -116,6 +117,7 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
         on_conflict: rules.on_conflict,
         images: Images::First,
         table_guard: TableGuard::Report,
+        shadows: Vec::new(),
     };
     let listen = "127.0.0.1:0".parse().unwrap();
     let plan = Plan {
@@ -161,11 +163,21 @@ fn run(
 }
 
 fn drive(
-    (plan, chain): (Arc<Plan>, Arc<Chain>),
+    plan: (Arc<Plan>, Arc<Chain>),
     document: &str,
     stages: &[Vec<Brought>],
     arrival: impl Fn(usize, usize) -> u64,
 ) -> (Outcome, Draft) {
+    through(plan, document, stages, arrival).finish(Form::Single)
+}
+
+/// The same up to where the stages are through.
+fn through(
+    (plan, chain): (Arc<Plan>, Arc<Chain>),
+    document: &str,
+    stages: &[Vec<Brought>],
+    arrival: impl Fn(usize, usize) -> u64,
+) -> Tally {
     let base = Arc::new(Base::new(Bytes::copy_from_slice(document.as_bytes())));
     let hook = Hook {
         name: HookName::new("onResult").unwrap(),
@@ -187,7 +199,7 @@ fn drive(
         tally.close_stage(Duration::ZERO);
         stage += 1;
     }
-    tally.finish(Form::Single)
+    tally
 }
 
 fn answer(draft: Draft) -> Answer {

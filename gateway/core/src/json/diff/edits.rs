@@ -95,6 +95,15 @@ impl Edits {
         }
     }
 
+    /// The same edits, holding on to a copy of what they put into the document: nothing of the reply outlives this.
+    pub(crate) fn copied(self) -> Self {
+        let detached = self.detached();
+        Self {
+            reply: Bytes::copy_from_slice(&detached.reply),
+            ..detached
+        }
+    }
+
     /// What an edit puts into the document.
     pub(crate) fn piece(&self, edit: Edit) -> &[u8] {
         edit.piece(&self.reply)
