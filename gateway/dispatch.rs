@@ -8,6 +8,7 @@ use std::sync::Arc;
 use koigate_core::answer::{Answer, Draft};
 use koigate_core::multipart::Form;
 use koigate_core::outcome::Outcome;
+use koigate_core::shadow::Happened;
 use koigate_core::tally::{Progress, Requests, Tally};
 use tokio::time::Instant;
 
@@ -18,16 +19,22 @@ use crate::offload::offload;
 #[cfg(test)]
 mod tests;
 
+/// What a chain has made of a hook.
+#[derive(Debug)]
+pub struct Done {
+    /// Everything that happened.
+    pub outcome: Outcome,
+    /// What the bot gets.
+    pub answer: Answer,
+    /// What shadows are compared with, where there are some.
+    pub happened: Option<Happened>,
+}
+
 /// Runs one hook through its chain until a verdict settles it or the stages are through.
 ///
 /// Answers within `deadline`; a call that it cuts, or keeps from starting, is a failure with its backend's policy.
 /// Dropped on the way, the calls that run end by their own rule.
-pub async fn dispatch<C: Caller>(
-    caller: &Arc<C>,
-    tally: Tally,
-    deadline: Instant,
-    form: Form,
-) -> (Outcome, Answer) {
+pub async fn dispatch<C: Caller>(caller: &Arc<C>, tally: Tally, deadline: Instant, form: Form) -> Done {
     let begun = Instant::now();
     // Boxed, since it goes in and out of every step that may leave the thread.
     let mut tally = Box::new(tally);
@@ -57,13 +64,16 @@ pub async fn dispatch<C: Caller>(
         })
         .await;
     }
+    let happened = tally.happened();
     let (outcome, draft) = offload(tally.weight(), move || tally.finish(form)).await;
-    match draft {
-        Draft::Ready(answer, dropped) => (outcome.without(dropped), answer),
-        Draft::Sheet(drawing) => {
-            let (answer, dropped) = draw(drawing, deadline).await;
-            (outcome.without(dropped), answer)
-        }
+    let (answer, dropped) = match draft {
+        Draft::Ready(answer, dropped) => (answer, dropped),
+        Draft::Sheet(drawing) => draw(drawing, deadline).await,
+    };
+    Done {
+        outcome: outcome.without(dropped),
+        answer,
+        happened,
     }
 }
 

@@ -11,6 +11,7 @@
 //! inbound     bytes to Request, Response to bytes; Door is what stands behind a listener
 //! serve       the hooks' door: auth, route, permits, dispatch, metrics, journal, headers of the answer
 //! dispatch    one hook through its chain; the only place that fans out
+//! aside       what goes on beside a hook: its shadows, which nobody waits for
 //! buffered    the room for bodies and replies, of all hooks together
 //! calls       the calls of one stage; dropping them lets the losers end by rule
 //! offload     heavy judgement off the thread; drawing is the same for picture sheets
@@ -31,6 +32,7 @@
 //! - Documents, secrets, users' texts and backends' addresses are never logged at `info` or above.
 
 pub mod admin;
+pub mod aside;
 pub mod assembly;
 pub mod auth;
 pub mod buffered;

@@ -5,6 +5,7 @@
 //! touches is resolved once per plan ([`HookMeters`]), not looked up by label while it runs.
 
 mod kept;
+mod shadows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,8 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use koigate_core::attachment::AttachmentKind;
 use koigate_core::failure::FailureKind;
 use koigate_core::hook::{HookName, KNOWN};
-use koigate_core::outcome::{CallVerdict, HookVerdict, Outcome};
+use koigate_core::outcome::{CallRecord, CallVerdict, HookVerdict, Outcome};
 use koigate_core::plan::{BackendId, Plan};
+use koigate_core::shadow::Finding;
 use prometheus::core::Collector;
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
@@ -22,6 +24,7 @@ use prometheus::{
 };
 
 use self::kept::{Count, Kept};
+use self::shadows::ShadowMeters;
 use crate::inbound::Refusal;
 use crate::version::{REVISION, VERSION};
 use crate::{logging, panics};
@@ -125,6 +128,10 @@ metrics! {
     attachments_denied: IntCounterVec = "koigate_attachments_denied_total" ["hook", "backend"];
     /// Columns of result that a backend added or edited and that were not as long as the names of the nodes.
     table_guard: IntCounterVec = "koigate_table_guard_total" ["hook", "backend"];
+    /// What shadows would have done, against what happened: agree, reject, change or fail.
+    shadow: IntCounterVec = "koigate_shadow_total" ["hook", "backend", "would"];
+    /// Times that a shadow was left out, since the gateway's limits had no room beside the hooks.
+    shadow_dropped: IntCounterVec = "koigate_shadow_dropped_total" ["hook", "backend"];
     /// Pictures that backends sent and that the answers carried.
     images_collected: IntCounterVec = "koigate_images_collected_total" ["hook"];
     /// Attachments that the one answer could not carry.
@@ -152,6 +159,7 @@ pub struct HookMeters {
     images: IntCounter,
     dropped: [IntCounter; AttachmentKind::ALL.len()],
     backends: BTreeMap<BackendId, CallMeters>,
+    shadows: BTreeMap<BackendId, ShadowMeters>,
 }
 
 /// What the calls of one hook to one backend move.
@@ -241,10 +249,8 @@ impl Metrics {
     fn hook_meters(&self, plan: &Plan, hook: &HookName) -> HookMeters {
         let name = hook.as_str();
         let chain = plan.chains.get(hook);
-        let ids = chain
-            .into_iter()
-            .flat_map(|chain| &chain.stages)
-            .flat_map(|stage| &stage.backends);
+        let ids = chain.into_iter().flat_map(|chain| chain.called());
+        let shadows = chain.into_iter().flat_map(|chain| &chain.shadows);
         HookMeters {
             verdicts: HookVerdict::ALL.map(|verdict| self.hooks.with_label_values(&[name, verdict.as_str()])),
             duration: self.hook_duration.with_label_values(&[name]),
@@ -255,7 +261,10 @@ impl Metrics {
             dropped: AttachmentKind::ALL
                 .map(|kind| self.attachments_dropped.with_label_values(&[name, kind.as_str()])),
             backends: ids
-                .filter_map(|&id| Some((id, self.call_meters(name, &plan.backend(id)?.name))))
+                .filter_map(|id| Some((id, self.call_meters(name, &plan.backend(id)?.name))))
+                .collect(),
+            shadows: shadows
+                .filter_map(|&id| Some((id, ShadowMeters::new(self, name, &plan.backend(id)?.name))))
                 .collect(),
         }
     }
@@ -279,6 +288,7 @@ impl Metrics {
         for verdict in CallVerdict::ALL {
             let _ = self.calls.remove_label_values(&[hook, backend, verdict.as_str()]);
         }
+        ShadowMeters::forget(self, hook, backend);
         for kind in FailureKind::ALL {
             let _ = self.failures.remove_label_values(&[hook, backend, kind.as_str()]);
         }
@@ -339,8 +349,7 @@ impl Metrics {
 fn calls_of(plan: &Plan) -> BTreeSet<(&str, &str)> {
     let mut calls = BTreeSet::new();
     for (hook, chain) in &plan.chains {
-        let ids = chain.stages.iter().flat_map(|stage| &stage.backends);
-        let backends = ids.filter_map(|id| plan.backend(*id));
+        let backends = chain.called().filter_map(|id| plan.backend(id));
         calls.extend(backends.map(|backend| (hook.as_str(), &*backend.name)));
     }
     calls
@@ -361,9 +370,27 @@ impl HookMeters {
             pick(&self.dropped, &AttachmentKind::ALL, dropped.kind);
         }
         for call in &outcome.calls {
-            let Some(meters) = self.backends.get(&call.backend) else {
-                continue;
-            };
+            self.count_call(call);
+        }
+    }
+
+    /// Counts what a shadow would have done, and its call.
+    pub fn count_shadow(&self, finding: &Finding) {
+        self.count_call(&finding.call);
+        if let Some(meters) = self.shadows.get(&finding.call.backend) {
+            meters.count(finding);
+        }
+    }
+
+    /// Counts that a shadow is left out.
+    pub fn count_dropped_shadow(&self, backend: BackendId) {
+        if let Some(meters) = self.shadows.get(&backend) {
+            meters.count_dropped();
+        }
+    }
+
+    fn count_call(&self, call: &CallRecord) {
+        if let Some(meters) = self.backends.get(&call.backend) {
             pick(&meters.verdicts, &CallVerdict::ALL, call.verdict);
             if call.verdict != CallVerdict::Skipped {
                 meters.duration.observe(call.took.as_secs_f64());

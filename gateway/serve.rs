@@ -15,7 +15,7 @@ use futures_util::FutureExt;
 use koigate_core::answer::Answer;
 use koigate_core::hook::{Hook, HookName, infer};
 use koigate_core::multipart::Form;
-use koigate_core::outcome::{CallRecord, HookVerdict, Outcome};
+use koigate_core::outcome::{CallRecord, HookVerdict};
 use koigate_core::plan::{Auth, Chain, Plan};
 use koigate_core::tally::{Detail, Tally, answer_for_broken};
 use koigate_core::texts;
@@ -23,8 +23,9 @@ use koigate_core::view::Base;
 use prometheus::IntGauge;
 use tokio::time::Instant;
 
+use crate::aside::{Begun, Beside};
 use crate::auth;
-use crate::dispatch::dispatch;
+use crate::dispatch::{Done, dispatch};
 use crate::ids::Ids;
 use crate::inbound::{Admitted, Capacity, Door, Head, Refusal, Request, Response};
 use crate::journal;
@@ -210,13 +211,14 @@ impl Served {
         let document = base.bytes().clone();
         let dispatched = self.dispatched(chain.clone(), base, form);
         match AssertUnwindSafe(dispatched).catch_unwind().await {
-            Ok((outcome, answer)) => self.close(outcome, answer, document),
+            Ok(done) => self.close(done, document),
             Err(_) => self.broken(&chain),
         }
     }
 
     /// Asks the chain. Whatever may panic for a hook is in here.
-    async fn dispatched(&self, chain: Arc<Chain>, base: Arc<Base>, form: Form) -> (Outcome, Answer) {
+    async fn dispatched(&self, chain: Arc<Chain>, base: Arc<Base>, form: Form) -> Done {
+        let beside = self.begin_beside(&chain, base.bytes());
         let deadline = self.arrived + chain.deadline;
         let caller = Arc::new(HookCaller::new(
             self.running.clone(),
@@ -230,7 +232,26 @@ impl Served {
             base,
         };
         let tally = Tally::new(self.running.plan.clone(), chain, hook).with_detail(self.detail());
-        dispatch(&caller, tally, deadline, form).await
+        let mut done = dispatch(&caller, tally, deadline, form).await;
+        if let (Some(beside), Some(happened)) = (beside, done.happened.take()) {
+            beside.tell(happened);
+        }
+        done
+    }
+
+    /// Begins to call the shadows, where there are some.
+    fn begin_beside(&self, chain: &Chain, posted: &Bytes) -> Option<Beside> {
+        if chain.shadows.is_empty() {
+            return None;
+        }
+        let begun = Begun {
+            running: self.running.clone(),
+            hook: self.hook.clone(),
+            name: self.name.clone(),
+            ids: self.ids.clone(),
+            traces: self.traces.clone(),
+        };
+        Beside::begin(begun, posted)
     }
 
     /// A large answer may have been made of the replies: it counts beside them until it is written, since a caller
@@ -252,7 +273,8 @@ impl Served {
         }
     }
 
-    fn close(self, outcome: Outcome, answer: Answer, document: Bytes) -> Response {
+    fn close(self, done: Done, document: Bytes) -> Response {
+        let Done { outcome, answer, .. } = done;
         let took = self.arrived.elapsed();
         self.hook.meters.count(&outcome, took.as_secs_f64());
         journal::hook(&self.ids.request, &outcome, took);

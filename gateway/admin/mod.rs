@@ -36,6 +36,9 @@ const CAPACITY: Capacity = Capacity {
 /// What the path of a trace begins with.
 const TRACES: &str = "/traces/";
 
+/// What the path of a shadow begins with.
+const SHADOWS: &str = "/shadows/";
+
 /// The door behind the admin address.
 pub struct AdminDoor {
     metrics: Arc<Metrics>,
@@ -63,6 +66,8 @@ pub enum Route {
     Traces,
     /// `/traces/{id}`: all that is remembered of one hook, as JSON.
     Trace,
+    /// `/shadows/{backend}`: what a shadow would have done with the last hooks, as JSON.
+    Shadow,
     /// `POST /reload`: reads the configuration again.
     Reload,
 }
@@ -151,6 +156,17 @@ impl AdminDoor {
         }
     }
 
+    fn shadow(&self, path: &str) -> Response {
+        let name = path.strip_prefix(SHADOWS).unwrap_or_default();
+        let plan = self.reloader.running().plan.clone();
+        let report = self.traces.report(name, &plan.admin.traces);
+        // One that is none any more is still remembered.
+        if report.hooks.is_empty() && !plan.shadows().any(|backend| *backend.name == *name) {
+            return Response::text(404, "no such shadow\n");
+        }
+        json(200, &report)
+    }
+
     async fn reload(&self, head: &Head) -> Response {
         let result = self.reloader.reload(Trigger::Request).await;
         reload::answer(result, Form::accepted(head))
@@ -206,6 +222,7 @@ impl Door for AdminDoor {
             Route::Status => json(200, &self.status()),
             Route::Traces => self.summaries(),
             Route::Trace => self.trace(request.head.path()),
+            Route::Shadow => self.shadow(request.head.path()),
             Route::Reload => self.reload(&request.head).await,
         })
     }
@@ -231,6 +248,7 @@ impl Route {
             "/reload" => Some(Self::Reload),
             "/traces" => Some(Self::Traces),
             _ if path.starts_with(TRACES) => Some(Self::Trace),
+            _ if path.starts_with(SHADOWS) => Some(Self::Shadow),
             _ => None,
         }
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use koigate::dispatch::dispatch;
+use koigate::dispatch::{Done, dispatch};
 use koigate::ids::Ids;
 use koigate::live::{Configuration, Ground, HookCaller, Running};
 use koigate::metrics::Metrics;
@@ -147,7 +147,7 @@ async fn ask(configuration: Configuration, name: HookName, document: Bytes) -> R
     let asks = HookCaller::new(running, hook, ids.clone(), &document, deadline);
     let caller = Arc::new(Witness::new(asks));
     let detailed = tally.with_detail(Detail::Listed);
-    let (outcome, answer) = dispatch(&caller, detailed, deadline, Form::Single).await;
+    let Done { outcome, answer, .. } = dispatch(&caller, detailed, deadline, Form::Single).await;
     let finished = Finished {
         id: ids.request,
         at: SystemTime::now(),

@@ -265,7 +265,8 @@ impl Scene {
         };
         let tally = Tally::new(self.plan.clone(), self.chain.clone(), hook);
         let deadline = self.scripted.began + Duration::from_millis(deadline);
-        dispatch(&self.scripted, tally, deadline, Form::Single).await
+        let done = dispatch(&self.scripted, tally, deadline, Form::Single).await;
+        (done.outcome, done.answer)
     }
 
     fn milliseconds(&self) -> u128 {

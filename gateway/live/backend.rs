@@ -12,6 +12,7 @@ use super::Ground;
 use super::balance::{Balance, Chosen};
 use super::breaker::{Admitted, LiveBreaker};
 use super::checks::Checks;
+use crate::buffered::Room;
 use crate::outbound::{Connections, Signer, Upstream};
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
@@ -51,12 +52,12 @@ struct Gauges {
 // === impl LiveBackend ===
 
 impl LiveBackend {
-    /// Brings a backend to life, with what has lived under its name, if anything has.
-    pub fn new(backend: Arc<Backend>, lived: Option<&Self>, ground: &Ground) -> Self {
+    /// Brings a backend to life, with what has lived under its name, if anything has. Its replies count in `room`.
+    pub fn new(backend: Arc<Backend>, lived: Option<&Self>, ground: &Ground, room: &Arc<Room>) -> Self {
         let upstreams: Vec<_> = backend
             .replicas
             .iter()
-            .map(|target| way(&backend, target, lived, ground))
+            .map(|target| way((&backend, target), lived, ground, room))
             .collect();
         let balance = balance(&backend, lived);
         let checks = backend.health.as_ref().zip(balance.as_ref());
@@ -231,11 +232,18 @@ impl Gauges {
 // === what goes on ===
 
 /// The way to a replica: the one that was there, if it is still the same.
-fn way(backend: &Backend, target: &Target, lived: Option<&LiveBackend>, ground: &Ground) -> Arc<Upstream> {
+fn way(
+    (backend, target): (&Backend, &Target),
+    lived: Option<&LiveBackend>,
+    ground: &Ground,
+    room: &Arc<Room>,
+) -> Arc<Upstream> {
     let kept = lived.and_then(|lived| {
         let ways = lived.backend.replicas.iter().zip(&lived.upstreams);
-        let mut same =
-            ways.filter(|(was, _)| Upstream::is_same_way((&lived.backend, was), (backend, target)));
+        let mut same = ways.filter(|(was, upstream)| {
+            // One that was a shadow and is none any more has another room.
+            upstream.counts_in(room) && Upstream::is_same_way((&lived.backend, was), (backend, target))
+        });
         same.next().map(|(_, upstream)| upstream.clone())
     });
     let open = || {
@@ -249,7 +257,7 @@ fn way(backend: &Backend, target: &Target, lived: Option<&LiveBackend>, ground: 
             target,
             &ground.connector,
             connections,
-            ground.room.clone(),
+            room.clone(),
         ))
     };
     kept.unwrap_or_else(open)

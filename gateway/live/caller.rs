@@ -53,6 +53,21 @@ impl HookCaller {
     ) -> Self {
         let made = Made::new(running.room().clone(), posted);
         Self {
+            made,
+            ..Self::beside(running, hook, ids, posted, deadline)
+        }
+    }
+
+    /// The same for a hook's shadows, which are sent this and have room of their own.
+    pub fn beside(
+        running: Arc<Running>,
+        hook: Arc<LiveHook>,
+        ids: Ids,
+        posted: &Bytes,
+        deadline: Instant,
+    ) -> Self {
+        let made = Made::new(running.beside().clone(), posted);
+        Self {
             running,
             hook,
             ids,

@@ -46,7 +46,12 @@ pub struct Running {
     /// Made once for each certificate, so that sessions are resumed across reloads that leave it as it is.
     speech: Speech,
     room: Arc<Room>,
+    /// The room of what goes on beside the hooks.
+    beside: Arc<Room>,
 }
+
+/// What shadows may hold besides what hooks may: this part of `server.max_buffered`.
+const SHARE_BESIDE: usize = 8;
 
 /// What plans are brought to life with, the same for all plans of a process.
 pub struct Ground {
@@ -74,13 +79,16 @@ impl Running {
     /// Brings a plan to life. What lives beside the backends of the plan before goes on where they are unchanged.
     pub fn new(plan: Plan, before: Option<&Self>, ground: &Ground) -> Self {
         ground.room.limit_to(plan.server.max_buffered);
+        let beside = before.map(|running| running.beside.clone()).unwrap_or_default();
+        beside.limit_to(plan.server.max_buffered / SHARE_BESIDE);
         let plan = Arc::new(plan);
-        let backends = plan
-            .backends
-            .iter()
-            .map(|backend| {
+        let backends = (0..)
+            .zip(&plan.backends)
+            .map(|(index, backend)| {
                 let lived = before.and_then(|running| running.named(&backend.name));
-                Arc::new(LiveBackend::new(backend.clone(), lived, ground))
+                let is_shadow = plan.is_shadow(BackendId(index));
+                let room = if is_shadow { &beside } else { &ground.room };
+                Arc::new(LiveBackend::new(backend.clone(), lived, ground, room))
             })
             .collect();
         let hooks = ground
@@ -102,6 +110,7 @@ impl Running {
             backends,
             hooks,
             room: ground.room.clone(),
+            beside,
         }
     }
 
@@ -113,6 +122,11 @@ impl Running {
     /// The room for bodies and replies.
     pub fn room(&self) -> &Arc<Room> {
         &self.room
+    }
+
+    /// The room for what shadows are sent and reply, apart from that of the hooks.
+    pub fn beside(&self) -> &Arc<Room> {
+        &self.beside
     }
 
     /// Every backend, in the order of the file.
@@ -151,9 +165,8 @@ impl LiveHook {
         let chain = plan.chains.get(name).cloned();
         let templates = chain
             .iter()
-            .flat_map(|chain| &chain.stages)
-            .flat_map(|stage| &stage.backends)
-            .filter_map(|&id| {
+            .flat_map(|chain| chain.called())
+            .filter_map(|id| {
                 let backend = plan.backend(id)?;
                 let replicas = backend.replicas.iter();
                 Some((

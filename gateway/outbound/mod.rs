@@ -79,6 +79,11 @@ impl Upstream {
         }
     }
 
+    /// Whether its replies count in this room.
+    pub fn counts_in(&self, room: &Arc<Room>) -> bool {
+        Arc::ptr_eq(&self.room, room)
+    }
+
     /// Whether the same connections serve both: a reload that leaves this unchanged keeps them. The path is part
     /// of each request, not of the way; what is trusted and shown is: no connection outlives its certificates.
     pub fn is_same_way(one: (&Backend, &Target), other: (&Backend, &Target)) -> bool {

@@ -4,6 +4,7 @@
 //! bodies of large hooks would fill the memory that the next ones need. What `admin.traces.hide` names is left out
 //! when a trace is shown, by the rules that hold then.
 
+mod shadows;
 mod trace;
 
 use std::collections::VecDeque;
@@ -13,9 +14,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use koigate_core::answer::Answer;
+use koigate_core::changes;
 use koigate_core::outcome::{CallRecord, Outcome};
 use koigate_core::plan::{self, Plan};
 
+use self::shadows::KeptShadows;
+pub use self::shadows::{Shadow, ShadowReport, Shadowed, ShadowedHook};
 pub use self::trace::{Answered, Call, Change, Conflict, Dropped, Failure, Summary, Trace, WrongColumn};
 
 /// The largest document that is kept with a trace, in bytes.
@@ -44,6 +48,7 @@ pub struct Finished {
 #[derive(Debug, Default)]
 pub struct Traces {
     kept: Mutex<Kept>,
+    shadows: KeptShadows,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +73,7 @@ impl Traces {
         let mut kept = self.kept();
         kept.bytes += bytes;
         kept.hooks.push_back(hook);
-        let forgotten = kept.shrink_to(limits);
+        let forgotten = kept.shrink_to(limits, &self.shadows);
         drop(kept);
         // Freeing takes longer than the lock should be held.
         drop(forgotten);
@@ -77,18 +82,30 @@ impl Traces {
     /// The remembered hooks, the latest first; those that are too many by these limits are forgotten before.
     pub fn summaries(&self, limits: &plan::Traces) -> Vec<Summary> {
         let mut kept = self.kept();
-        kept.shrink_to(limits);
+        kept.shrink_to(limits, &self.shadows);
         kept.hooks.iter().rev().map(Summary::of).collect()
     }
 
     /// All that is remembered of the hook with this id, but for what is hidden.
     pub fn find(&self, id: &str, limits: &plan::Traces) -> Option<Trace> {
         let mut kept = self.kept();
-        kept.shrink_to(limits);
+        kept.shrink_to(limits, &self.shadows);
         let hook = kept.hooks.iter().rev().find(|hook| hook.id == id)?;
         let (trace, document) = (Trace::of(hook, &limits.hide), hook.document.clone());
         drop(kept);
+        let shadows = self.shadows.of_hook(id, limits);
+        let trace = Trace { shadows, ..trace };
         Some(trace.with_document(document, &limits.hide))
+    }
+
+    /// Remembers what a shadow would have done, and forgets the oldest that are too many or too much for these limits.
+    pub fn keep_shadow(&self, shadowed: Shadowed, limits: &plan::Traces) {
+        self.shadows.keep(shadowed, limits);
+    }
+
+    /// What this shadow would have done, as far as that is remembered.
+    pub fn report(&self, backend: &str, limits: &plan::Traces) -> ShadowReport {
+        self.shadows.report(backend, limits)
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -100,9 +117,10 @@ impl Traces {
 // === impl Kept ===
 
 impl Kept {
-    fn shrink_to(&mut self, limits: &plan::Traces) -> Vec<Finished> {
+    /// Shadows hold some of the memory too.
+    fn shrink_to(&mut self, limits: &plan::Traces, shadows: &KeptShadows) -> Vec<Finished> {
         let mut forgotten = Vec::new();
-        while self.hooks.len() > limits.keep || self.bytes > limits.memory {
+        while self.hooks.len() > limits.keep || self.bytes + shadows.held() > limits.memory {
             let Some(oldest) = self.hooks.pop_front() else {
                 break;
             };
@@ -142,11 +160,6 @@ impl Finished {
 }
 
 fn weight(call: &CallRecord) -> usize {
-    let changes: usize = call
-        .changes
-        .iter()
-        .map(|change| size_of_val(change) + change.pointer.len() + change.value.len())
-        .sum();
     let said = call
         .said
         .as_ref()
@@ -158,10 +171,17 @@ fn weight(call: &CallRecord) -> usize {
         .map(|place| size_of_val(place) + place.len())
         .sum();
     size_of::<CallRecord>()
-        + changes
+        + changes_weight(&call.changes)
         + denied
         + said
         + call.failure.as_ref().map_or(0, |failure| failure.detail.len())
+}
+
+fn changes_weight(changes: &[changes::Change]) -> usize {
+    let changes = changes.iter();
+    changes
+        .map(|change| size_of_val(change) + change.pointer.len() + change.value.len())
+        .sum()
 }
 
 // === impl Answered ===

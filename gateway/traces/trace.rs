@@ -16,7 +16,7 @@ use koigate_core::pointer::Pointer;
 use koigate_core::view::{Base, View};
 use serde::{Deserialize, Serialize};
 
-use super::Finished;
+use super::{Finished, Shadow};
 
 /// One hook in a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +57,9 @@ pub struct Trace {
     pub wrong_columns: Vec<WrongColumn>,
     /// Attachments that the answer does not carry.
     pub dropped: Vec<Dropped>,
+    /// What the hook's shadows would have done, as far as that is known by now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shadows: Vec<Shadow>,
     /// What the bot posted, without what is hidden; none where it was too large to keep, or is no JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
@@ -122,7 +125,7 @@ pub struct Failure {
     pub kind: String,
     /// What happened.
     pub detail: String,
-    /// What the backend's policy made of it: continue or reject.
+    /// What the backend's policy made of it: continue or reject; none for a shadow.
     pub policy: String,
 }
 
@@ -238,6 +241,7 @@ impl Trace {
                     reason: dropped.reason.as_str().to_owned(),
                 })
                 .collect(),
+            shadows: Vec::new(),
             document: None,
         }
     }
@@ -273,7 +277,7 @@ fn source(outcome: &Outcome) -> String {
 // === impl Call ===
 
 impl Call {
-    fn of(call: &CallRecord, plan: &Plan, hidden: &[Pointer]) -> Self {
+    pub(super) fn of(call: &CallRecord, plan: &Plan, hidden: &[Pointer]) -> Self {
         let texts = |places: &[Pointer]| places.iter().map(ToString::to_string).collect();
         let (kept_back, shown) = match plan.backend(call.backend).map(|backend| &backend.guards.sight) {
             Some(Sight::Hide(places)) => (texts(places), Vec::new()),
@@ -329,7 +333,7 @@ impl WrongColumn {
 // === impl Change ===
 
 impl Change {
-    fn of(change: &changes::Change, hidden: &[Pointer]) -> Self {
+    pub(super) fn of(change: &changes::Change, hidden: &[Pointer]) -> Self {
         let value = (!is_hidden(&change.pointer, hidden)).then(|| change.value.clone());
         Self {
             at: change.pointer.clone(),
@@ -346,7 +350,7 @@ fn is_hidden(pointer: &str, hidden: &[Pointer]) -> bool {
 }
 
 /// RFC 3339 in UTC; empty for a time that has none.
-fn moment(at: SystemTime) -> String {
+pub(super) fn moment(at: SystemTime) -> String {
     Timestamp::try_from(at).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }
 

@@ -356,6 +356,12 @@ impl Plan {
         self.backends.get(id.0)
     }
 
+    /// The backends that are shadows, in the order of the file.
+    pub fn shadows(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        let backends = self.backends.iter().enumerate();
+        backends.filter_map(|(index, backend)| self.is_shadow(BackendId(index)).then_some(backend))
+    }
+
     /// Whether this backend is a shadow: it is in some chain as that, and has a vote in none.
     pub fn is_shadow(&self, id: BackendId) -> bool {
         self.chains.values().any(|chain| chain.shadows.contains(&id))

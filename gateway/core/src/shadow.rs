@@ -13,12 +13,13 @@ use bytes::Bytes;
 
 use crate::attachment::{Attachment, AttachmentKind};
 use crate::changes::{Change, changes};
+use crate::failure::FailureKind;
 use crate::json::Document;
 use crate::json::diff::{Echoes, Edits, diff};
 use crate::judge::{Judgement, Request, unasked};
 use crate::merge::merge_guarded;
 use crate::outcome::{CallRecord, CallVerdict, HookVerdict, Said};
-use crate::plan::{Chain, OnConflict, Plan, TableGuard};
+use crate::plan::{BackendId, Chain, OnConflict, Plan, TableGuard};
 use crate::view::{Base, Views};
 
 /// What a shadow would have done: the `would` label of `koigate_shadow_total`.
@@ -85,7 +86,7 @@ pub struct Opened {
 pub struct Finding {
     /// Its call. What it edits of what was posted is counted there; `changes` are listed below.
     pub call: CallRecord,
-    /// What it would have done; none where a condition kept it from being asked.
+    /// What it would have done; none where a condition or the gateway's limits kept it from being asked.
     pub would: Option<Would>,
     /// How many places of the answer's document would be different.
     pub differences: usize,
@@ -152,6 +153,11 @@ impl Shadows {
         &self.base
     }
 
+    /// Whose call this slot is.
+    pub fn backend(&self, slot: usize) -> Option<BackendId> {
+        self.calls.get(slot).map(|call| call.backend)
+    }
+
     /// How many bytes [`Shadows::find`] may have to go through.
     pub fn weight(&self, judgement: &Judgement, gist: &Gist) -> usize {
         let own = match judgement {
@@ -196,6 +202,10 @@ impl Shadows {
         let refused = gist.verdict != HookVerdict::Continue;
         let would = match judgement {
             Judgement::Skipped => return (None, None),
+            // The gateway's own limits say nothing of the shadow.
+            Judgement::Failed { failure, .. } if failure.kind == FailureKind::Overloaded => {
+                return (None, None);
+            }
             Judgement::Failed { .. } => Would::Fail,
             Judgement::Reject(_) if refused => Would::Agree,
             Judgement::Reject(_) => Would::Reject,
@@ -301,9 +311,9 @@ impl Print {
 // === impl Finding ===
 
 impl Finding {
-    /// Whether the shadow was asked.
-    pub fn is_asked(&self) -> bool {
-        self.call.verdict != CallVerdict::Skipped
+    /// Whether the gateway's limits have kept it from being asked, or its reply from being taken in.
+    pub fn is_dropped(&self) -> bool {
+        self.would.is_none() && self.call.verdict == CallVerdict::Failed
     }
 }
 

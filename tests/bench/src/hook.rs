@@ -52,10 +52,10 @@ pub fn answered(plan: Arc<Plan>, chain: Arc<Chain>, body: Bytes, caller: &Arc<At
         },
     );
     let deadline = Instant::now() + Duration::from_secs(10);
-    let (_, answer) = dispatch(caller, tally, deadline, Form::Single)
+    dispatch(caller, tally, deadline, Form::Single)
         .now_or_never()
-        .expect("nothing to wait for");
-    answer
+        .expect("nothing to wait for")
+        .answer
 }
 
 /// A plan of one stage with so many backends.

@@ -206,12 +206,14 @@ fn who_is_not_asked() {
         at: Pointer::parse("/nowhere").unwrap(),
         test: Test::Exists,
     };
-    let shade = Shade {
+    let conditional = Shade {
         when: vec![condition],
         ..shade(reject("no"))
     };
-    let found = find(&OPEN, DOCUMENT, &chain, &shade);
-    assert_eq!((found.would, found.is_asked()), (None, false));
-    let found = find(&OPEN, "{", &chain, &shade);
-    assert_eq!((found.would, found.is_asked()), (Some(Would::Fail), true));
+    let found = find(&OPEN, DOCUMENT, &chain, &conditional);
+    assert_eq!((found.would, found.is_dropped()), (None, false));
+    let found = find(&OPEN, "{", &chain, &conditional);
+    assert_eq!((found.would, found.is_dropped()), (Some(Would::Fail), false));
+    let found = find(&OPEN, DOCUMENT, &chain, &shade(Err(FailureKind::Overloaded)));
+    assert_eq!((found.would, found.is_dropped()), (None, true));
 }
