@@ -45,6 +45,7 @@ fn run(command: Command) -> Result<ExitCode, CommandError> {
         Command::Status(args) => cli::status::status(args),
         Command::Health(args) => cli::health::health(args),
         Command::Traces(args) => cli::traces::traces(args),
+        Command::Shadow(args) => cli::shadow::shadow(args),
         Command::Schema => cli::schema::schema(),
         Command::Completions(args) => cli::completions::completions(&args),
     }

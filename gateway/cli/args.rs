@@ -75,6 +75,13 @@ pub(crate) enum Command {
     /// Show the last hooks of a running gateway, or all that it remembers of one
     #[command(after_long_help = WHERE)]
     Traces(TracesArgs),
+    /// Show what a shadow would have done with the last hooks of a running gateway, and where
+    ///
+    /// A shadow is called beside the first stage of a hook and has no vote. With how many hooks it agrees, how many it
+    /// would have refused, how many it would have changed or let pass that were refused, with how many it failed; and
+    /// each of those that it doesn't agree with, with the places that would be different.
+    #[command(after_long_help = WHERE)]
+    Shadow(ShadowArgs),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Print what makes a shell complete this program's commands and options
@@ -176,6 +183,20 @@ pub(crate) struct TracesArgs {
     /// One hook, by the X-Request-Id of its answer or of its log line [default: all, the latest first]
     #[arg(value_name = "ID")]
     pub(crate) id: Option<String>,
+    /// Which gateway.
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
+    /// Print the JSON as it came
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `shadow` is told.
+#[derive(Debug, Args)]
+pub(crate) struct ShadowArgs {
+    /// The shadow: a backend that a hook of the gateway's configuration names in `shadow`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
     /// Which gateway.
     #[command(flatten)]
     pub(crate) operator: OperatorArgs,
@@ -370,6 +391,8 @@ mod tests {
         check("koigate completions fish", Ok(()));
         check("koigate completions", Err(ErrorKind::MissingRequiredArgument));
         check("koigate completions csh", Err(ErrorKind::InvalidValue));
-        check("koigate shadow", Err(ErrorKind::InvalidSubcommand));
+        check("koigate shadow", Err(ErrorKind::MissingRequiredArgument));
+        check("koigate shadow new-columns --json", Ok(()));
+        check("koigate observers", Err(ErrorKind::InvalidSubcommand));
     }
 }

@@ -101,6 +101,12 @@ pub(crate) enum CommandError {
         /// Its id.
         id: String,
     },
+    /// The running gateway has no such shadow, and remembers none.
+    #[error("the gateway has no shadow {}: `koigate status` lists what it runs", name.escape_debug())]
+    NoShadow {
+        /// Its name.
+        name: String,
+    },
     /// The demo's bot got no answer.
     #[error(transparent)]
     Bot(#[from] BotError),

@@ -13,6 +13,7 @@ mod palette;
 pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod shadow;
 pub(crate) mod status;
 mod trace;
 pub(crate) mod traces;

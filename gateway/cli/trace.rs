@@ -3,6 +3,7 @@
 
 mod excerpt;
 mod sent;
+pub(super) mod shadow;
 
 use std::io::{self, Write};
 
@@ -37,7 +38,8 @@ pub(super) fn write(out: &mut impl Write, trace: &Trace) -> io::Result<()> {
         denied(out, call)?;
     }
     conflicts(out, trace)?;
-    answer(out, trace)
+    answer(out, trace)?;
+    shadow::beside(out, trace)
 }
 
 /// How the columns of one trace are laid out.
@@ -88,7 +90,10 @@ fn brought(call: &Call) -> String {
             visible(&failure.detail),
             visible(&failure.policy),
         );
-        return format!("{kind}: {detail}; policy: {policy}");
+        return match &*policy {
+            "none" => format!("{kind}: {detail}"),
+            policy => format!("{kind}: {detail}; policy: {policy}"),
+        };
     }
     let mut words = Vec::new();
     words.extend(call.status.map(|status| status.to_string()));
@@ -122,7 +127,12 @@ fn seen(out: &mut impl Write, call: &Call, posted: Option<&str>) -> io::Result<(
 }
 
 fn changes(out: &mut impl Write, call: &Call) -> io::Result<()> {
-    for change in &call.changes {
+    write_changes(out, &call.changes, call.edits)
+}
+
+/// The places that are listed, and how many more there are of so many.
+fn write_changes(out: &mut impl Write, listed: &[Change], count: usize) -> io::Result<()> {
+    for change in listed {
         writeln!(
             out,
             "      {} {}  {}",
@@ -131,7 +141,7 @@ fn changes(out: &mut impl Write, call: &Call) -> io::Result<()> {
             value(change)
         )?;
     }
-    let more = call.edits.saturating_sub(call.changes.len());
+    let more = count.saturating_sub(listed.len());
     if more > 0 {
         writeln!(out, "      and {more} more places")?;
     }

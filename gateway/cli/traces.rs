@@ -46,7 +46,7 @@ pub(crate) fn traces(args: TracesArgs) -> Result<(), CommandError> {
 }
 
 /// What came from this path, as it came and read.
-fn read<T: DeserializeOwned>(
+pub(super) fn read<T: DeserializeOwned>(
     operator: &Operator,
     path: &str,
     reply: Reply,
