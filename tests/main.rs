@@ -33,6 +33,7 @@ mod oddities;
 mod operator;
 mod reload;
 mod requests;
+mod shadows;
 mod signing;
 mod soak;
 mod sockets;

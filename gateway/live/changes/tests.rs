@@ -63,6 +63,11 @@ fn each_part_is_named_with_its_keys() {
     );
     check(
         "[hooks.onMessage]",
+        "[backends.c]\nurl = 'http://127.0.0.1:3/'\n[hooks.onMessage]\nshadow = ['c']",
+        &["backend c: added", "hook onMessage: shadow"],
+    );
+    check(
+        "[hooks.onMessage]",
         "[hooks.rank]\nchain = ['b']\n[hooks.onMessage]",
         &["hook rank: added"],
     );

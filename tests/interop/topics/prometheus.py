@@ -90,6 +90,8 @@ QUESTIONS = {
     "koigate_edits_denied_total": 'koigate_edits_denied_total{hook="guarded", backend="confined"} > 0',
     "koigate_attachments_denied_total": 'koigate_attachments_denied_total{hook="guarded", backend="mute"} > 0',
     "koigate_table_guard_total": 'koigate_table_guard_total{hook="onResult", backend="columns"} == 0',
+    "koigate_shadow_total": 'koigate_shadow_total{hook="shadowed", backend="strict", would="reject"} > 0',
+    "koigate_shadow_dropped_total": 'koigate_shadow_dropped_total{hook="shadowed", backend="strict"} == 0',
     "koigate_images_collected_total": 'koigate_images_collected_total{hook="posters"} > 0',
     "koigate_attachments_dropped_total": 'koigate_attachments_dropped_total{kind="text"} > 0',
     "koigate_request_rejections_total": 'koigate_request_rejections_total{reason="path"} > 0',
