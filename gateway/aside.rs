@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use koigate_core::hook::HookName;
 use koigate_core::plan::{Chain, Plan};
-use koigate_core::shadow::{Finding, Gist, Happened, Opened, Shadows};
+use koigate_core::shadow::{Finding, Gist, Happened, Opened, Shadows, Would};
 use koigate_core::tally::Requests;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -170,7 +170,7 @@ impl Begun {
 
     fn note(&self, finding: Finding, gist: &Gist) {
         self.hook.meters.count_shadow(&finding);
-        let (call, would) = (&finding.call, finding.would.map(|would| would.as_str()));
+        let (call, would) = (&finding.call, finding.would.map(Would::as_str));
         tracing::debug!(
             id = self.ids.request,
             hook = self.name.as_str(),

@@ -7,9 +7,12 @@ use koigate_core::changes::{Change as Edited, ChangeKind};
 use koigate_core::failure::{Failure as Why, FailureKind};
 use koigate_core::guards::Denied;
 use koigate_core::hook::HookName;
-use koigate_core::outcome::{CallVerdict, Disagreement, Merging, Said, Source, WrongColumn as WrongColumnOf};
+use koigate_core::outcome::{
+    CallVerdict, Disagreement, HookVerdict, Merging, Said, Source, WrongColumn as WrongColumnOf,
+};
 use koigate_core::plan::BackendId;
 use koigate_core::pointer::Pointer;
+use koigate_core::shadow::{Finding, Would};
 
 use super::*;
 
@@ -268,4 +271,77 @@ fn the_document_of_a_trace() {
     check(document, &["/nowhere"], Some(document));
     check("{broken canary", &["/config"], None);
     check("", &["/config"], None);
+}
+
+fn shadowed(id: &str, would: Option<Would>, changes: usize) -> Shadowed {
+    let change = Edited {
+        pointer: "/config/token".into(),
+        kind: ChangeKind::Replaced,
+        value: "canary".into(),
+        length: 6,
+    };
+    Shadowed {
+        id: id.to_owned(),
+        at: SystemTime::UNIX_EPOCH,
+        hook: HookName::new("onResult").unwrap(),
+        happened: HookVerdict::Continue,
+        plan: Arc::new(plan()),
+        finding: Finding {
+            call: call("new", CallVerdict::Continue),
+            would,
+            differences: changes,
+            changes: vec![change; changes],
+        },
+    }
+}
+
+#[test]
+fn shadows_are_reported_and_hide_what_is_hidden() {
+    let traces = Traces::default();
+    let limits = limits(10, 1 << 20, &["/config"]);
+    traces.keep(hook("a", 0, Vec::new()), &limits);
+    let all = Would::ALL
+        .map(Some)
+        .into_iter()
+        .chain([None, Some(Would::Change)]);
+    for would in all {
+        traces.keep_shadow(shadowed("a", would, 1), &limits);
+    }
+    let report = traces.report("new", &limits);
+    let counts = (report.agree, report.reject, report.change, report.fail);
+    assert_eq!((counts, report.hooks.len()), ((1, 1, 2, 1), 6));
+    assert_eq!(traces.find("a", &limits).unwrap().shadows.len(), 6);
+    assert_eq!(traces.report("guard", &limits).hooks.len(), 0);
+    // What is shown can be read back.
+    let json = serde_json::to_string(&report).unwrap();
+    assert!(!json.contains("canary"), "{json}");
+    assert_eq!(serde_json::from_str::<ShadowReport>(&json).unwrap(), report);
+}
+
+/// They are bounded in number and bytes, and hooks and shadows together hold what traces may.
+#[test]
+fn shadows_have_their_part_of_the_memory() {
+    let traces = Traces::default();
+    let few = limits(3, 1 << 20, &[]);
+    for id in ["a", "b", "c", "d"] {
+        traces.keep_shadow(shadowed(id, Some(Would::Agree), 0), &few);
+    }
+    let ids = |limits: &plan::Traces| -> Vec<String> {
+        let hooks = traces.report("new", limits).hooks;
+        hooks.into_iter().map(|hook| hook.id).collect()
+    };
+    assert_eq!(ids(&few), ["d", "c", "b"]);
+    let small = limits(1_000, 100_000, &[]);
+    for id in 0..100 {
+        traces.keep_shadow(shadowed(&id.to_string(), Some(Would::Change), 30), &small);
+        traces.keep(hook(&id.to_string(), 10_000, Vec::new()), &small);
+        let (hooks, shadows) = (traces.kept().bytes, traces.shadows.held());
+        assert!(
+            shadows <= 25_000 && hooks + shadows <= 100_000,
+            "{hooks} {shadows}"
+        );
+    }
+    assert!(!ids(&small).is_empty());
+    assert!(ids(&limits(0, 100_000, &[])).is_empty());
+    assert_eq!(traces.shadows.held(), 0);
 }

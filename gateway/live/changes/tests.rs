@@ -63,11 +63,6 @@ fn each_part_is_named_with_its_keys() {
     );
     check(
         "[hooks.onMessage]",
-        "[backends.c]\nurl = 'http://127.0.0.1:3/'\n[hooks.onMessage]\nshadow = ['c']",
-        &["backend c: added", "hook onMessage: shadow"],
-    );
-    check(
-        "[hooks.onMessage]",
         "[hooks.rank]\nchain = ['b']\n[hooks.onMessage]",
         &["hook rank: added"],
     );
@@ -137,4 +132,13 @@ fn what_waits_for_a_restart() {
     );
     check("[admin]\nlisten = '127.0.0.1:11'", &["admin.listen"]);
     check("[log]\nformat = 'json'\nlevel = 'warn'", &["log.format"]);
+}
+
+#[test]
+fn shadows_are_told_by_name() {
+    check(
+        "[hooks.onMessage]",
+        "[backends.c]\nurl = 'http://127.0.0.1:3/'\n[hooks.onMessage]\nshadow = ['c']",
+        &["backend c: added", "hook onMessage: shadow"],
+    );
 }

@@ -160,7 +160,9 @@ def run(report, processes):
 def configured(services):
     backends = {name: {"url": url(services, at)} | GUARDS.get(name, {}) for name, at in BACKENDS.items()}
     backends["gone"] = {"url": f"http://127.0.0.1:{free_port()}/"}
+    backends["strict"] = {"url": url(services, BACKENDS["blacklist"])}
     hooks = {name: {"chain": chain} for name, chain in HOOKS.items()}
+    hooks["shadowed"] = {"chain": ["points"], "shadow": ["strict"]}
     return configuration(backends, hooks, {"failure_statuses": ["5xx"]})
 
 
@@ -174,6 +176,7 @@ def post_every_kind(gateway):
             gateway.posts("/onResult", ON_RESULT)
             gateway.posts("/posters", ON_MESSAGE)
             gateway.posts("/guarded", ON_RESULT)
+            gateway.posts("/shadowed", message(6601234567))
         post(gateway.port, "/no/such/path", b"{}")
         gateway.process.child.send_signal(signal.SIGHUP)
         time.sleep(2)
