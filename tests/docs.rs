@@ -310,7 +310,13 @@ async fn koigate_gives_what_it_says_to_the_byte() {
 
 #[tokio::test]
 async fn its_alerts_ask_for_series_that_are_there() {
-    let gateway = gateway().asks(&backend("a").starts()).starts().await;
+    let (a, b) = (backend("a").starts(), backend("b").starts());
+    let gateway = gateway()
+        .asks(&a)
+        .backends([&b])
+        .hook("shadowed", "chain = ['a']\nshadow = ['b']")
+        .starts()
+        .await;
     let served = gateway.metrics().await.text;
     let alerts = ENGLISH.blocks_in("promql");
     assert!(alerts.len() >= 5);

@@ -51,7 +51,7 @@ async fn what_a_shadow_would_have_done_is_counted_and_nothing_else() {
     let shadows = [
         backend("agrees").replies(no_content()).starts(),
         backend("rejects").rejects(403, "no").starts(),
-        backend("changes").sets("/message/text", "canary").starts(),
+        backend("changes").sets("/message/text", "another").starts(),
         backend("draws").replies(text("a text")).starts(),
         backend("breaks").replies(script().resets()).starts(),
         backend("down").set("on_failure = 'reject'").never_listens(),
