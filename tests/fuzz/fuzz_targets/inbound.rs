@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use koigate::buffered::Room;
-use koigate::inbound::{Admitted, Door, Front, Head, Refusal, Request, Response};
+use koigate::inbound::{Admitted, Door, Front, Head, Leave, Refusal, Request, Response};
 use koigate_core::answer::Answer;
 use koigate_core::reply::Reply;
 use koigate_fuzz::responses::response;
@@ -131,7 +131,8 @@ fuzz_target!(|input: &[u8]| {
 /// What a caller gets that sends these pieces, each once the one before has been read.
 async fn talk(porch: &Arc<Porch>, cuts: &[usize], input: &[u8]) -> Vec<u8> {
     let (caller, stream) = tokio::io::duplex(64 * 1024);
-    let front = Arc::new(Front::new(Arc::clone(porch)));
+    let leave = watch::Sender::new(Leave::Staying);
+    let front = Arc::new(Front::new(Arc::clone(porch), leave.subscribe()));
     let stop = watch::Sender::new(false);
     let stopping = stop.subscribe();
     let session = async move { front.process_new(Box::new(stream), &stopping).await };
