@@ -52,10 +52,7 @@ impl HookCaller {
         deadline: Instant,
     ) -> Self {
         let made = Made::new(running.room().clone(), posted);
-        Self {
-            made,
-            ..Self::beside(running, hook, ids, posted, deadline)
-        }
+        Self::holding(made, running, hook, ids, deadline)
     }
 
     /// The same for a hook's shadows, which are sent this and have room of their own.
@@ -67,6 +64,10 @@ impl HookCaller {
         deadline: Instant,
     ) -> Self {
         let made = Made::new(running.beside().clone(), posted);
+        Self::holding(made, running, hook, ids, deadline)
+    }
+
+    fn holding(made: Made, running: Arc<Running>, hook: Arc<LiveHook>, ids: Ids, deadline: Instant) -> Self {
         Self {
             running,
             hook,
