@@ -44,6 +44,8 @@ pub struct Happened {
     pub document: Arc<Base>,
     /// What the replies carry for the user.
     pub attachments: Vec<Attachment>,
+    /// The JSON that is the answer as it came, where what was posted does not parse.
+    pub alone: Option<Bytes>,
 }
 
 /// As much of what happened as a comparison needs: what was edited, and of attachments how to know them again.
@@ -52,13 +54,13 @@ pub struct Gist {
     verdict: HookVerdict,
     /// What the chain changed of what was posted; none where that does not parse.
     edits: Option<Edits>,
-    attached: Vec<Print>,
+    attached: Vec<(AttachmentKind, Print)>,
+    alone: Option<Print>,
 }
 
-/// How an attachment is known again.
+/// How a body is known again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Print {
-    kind: AttachmentKind,
     length: usize,
     hash: u64,
 }
@@ -164,7 +166,12 @@ impl Shadows {
             Judgement::Json {
                 edits: Some(edits), ..
             } if !edits.is_empty() => edits.held(),
-            Judgement::Attachment(attachment) => return attachment.reply.body.len(),
+            Judgement::Attachment(Attachment { reply, .. })
+            | Judgement::Json {
+                reply, edits: None, ..
+            } => {
+                return reply.body.len();
+            }
             _ => return 0,
         };
         // Base, what the chain made of it, and what both make of it.
@@ -211,10 +218,11 @@ impl Shadows {
             Judgement::Reject(_) => Would::Reject,
             _ if refused => Would::Change,
             Judgement::Nothing { .. } | Judgement::Denied { .. } | Judgement::Ignored { .. } => Would::Agree,
-            Judgement::Attachment(attachment) if gist.attached.contains(&Print::of(attachment)) => {
-                Would::Agree
-            }
+            Judgement::Attachment(attachment) if gist.attached.contains(&known(attachment)) => Would::Agree,
             // Where nothing can be compared the last JSON reply is the answer, whole.
+            Judgement::Json {
+                reply, edits: None, ..
+            } if gist.alone == Some(Print::of(&reply.body)) => Would::Agree,
             Judgement::Attachment(_) | Judgement::Json { edits: None, .. } => Would::Change,
             Judgement::Json {
                 edits: Some(edits), ..
@@ -259,7 +267,8 @@ impl Gist {
         Self {
             verdict: happened.verdict,
             edits: edits(base, &happened.document),
-            attached: happened.attachments.iter().map(Print::of).collect(),
+            attached: happened.attachments.iter().map(known).collect(),
+            alone: happened.alone.as_deref().map(Print::of),
         }
     }
 
@@ -269,7 +278,8 @@ impl Gist {
             .attachments
             .iter()
             .map(|attachment| attachment.reply.body.len());
-        base.bytes().len() + happened.document.bytes().len() + attached.sum::<usize>()
+        let alone = happened.alone.as_ref().map_or(0, Bytes::len);
+        base.bytes().len() + happened.document.bytes().len() + attached.sum::<usize>() + alone
     }
 
     /// How the hook ended.
@@ -295,13 +305,15 @@ fn edits(base: &Base, after: &Base) -> Option<Edits> {
 
 // === impl Print ===
 
+fn known(attachment: &Attachment) -> (AttachmentKind, Print) {
+    (attachment.kind, Print::of(&attachment.reply.body))
+}
+
 impl Print {
-    fn of(attachment: &Attachment) -> Self {
-        let body = &attachment.reply.body;
+    fn of(body: &[u8]) -> Self {
         let mut hasher = DefaultHasher::new();
         hasher.write(body);
         Self {
-            kind: attachment.kind,
             length: body.len(),
             hash: hasher.finish(),
         }

@@ -308,6 +308,10 @@ impl Tally {
             verdict,
             document: self.base.clone(),
             attachments: self.attachments.clone(),
+            alone: match &self.last {
+                Some((reply, _)) if self.base.document().is_none() => Some(reply.body.clone()),
+                _ => None,
+            },
         })
     }
 

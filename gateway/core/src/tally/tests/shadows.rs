@@ -166,6 +166,12 @@ fn a_document_that_does_not_parse() {
     check(json("{\"a\": 1}"), Would::Change);
     check(json("{}"), Would::Agree);
     check(reject("no"), Would::Reject);
+    // The last JSON reply is the answer, whole: whoever says the same changes nothing.
+    let chain = vec![vec![json("{\"a\": 1}"), json("{\"a\": 2}")], vec![nothing()]];
+    let check = |brought, would| check_as(&OPEN, "{", (&chain, &shade(brought)), would, &[]);
+    check(nothing(), Would::Agree);
+    check(json("{\"a\": 2}"), Would::Agree);
+    check(json("{\"a\": 1}"), Would::Change);
 }
 
 #[test]
