@@ -5,11 +5,14 @@
 //! was posted, so that the hook's own bytes go when the hook does. Where the hooks have taken half of their room, or
 //! the shadows all of theirs, they are left out and counted.
 
+use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use koigate_core::hook::HookName;
+use koigate_core::judge::{Judgement, Request};
 use koigate_core::plan::{Chain, Plan};
 use koigate_core::shadow::{Finding, Gist, Happened, Opened, Shadows, Would};
 use koigate_core::tally::Requests;
@@ -94,25 +97,23 @@ impl Begun {
         let plan = self.running.plan.clone();
         let posted = offload(posted.len(), move || held.around(Bytes::copy_from_slice(&posted))).await;
         let (shadows, opened) = open(plan, chain, posted).await;
-        let (mut calls, mut early) = self.start(&shadows, opened);
-        let happened = loop {
-            tokio::select! {
-                biased;
-                happened = &mut told => break happened,
-                Some(ended) = calls.next() => early.push(ended),
-            }
+        let (mut calls, mut ended) = self.start(&shadows, opened);
+        let Ok(happened) = meanwhile(&mut told, &mut calls, &mut ended).await else {
+            return;
         };
-        let Ok(happened) = happened else { return };
         let base = shadows.base().clone();
         let weight = Gist::weight(&base, &happened);
-        let gist = Arc::new(offload(weight, move || Gist::of(&base, &happened)).await);
+        let gist = offload(weight, move || Gist::of(&base, &happened));
+        let gist = Arc::new(meanwhile(gist, &mut calls, &mut ended).await);
         let mut held = self.running.beside().open();
         held.insist(gist.held());
-        for ended in early {
-            self.find(&shadows, ended, &gist).await;
-        }
-        while let Some(ended) = calls.next().await {
-            self.find(&shadows, ended, &gist).await;
+        loop {
+            let next = match ended.pop_front() {
+                Some(one) => Some(one),
+                None => calls.next().await,
+            };
+            let Some(one) = next else { break };
+            meanwhile(self.find(&shadows, one, &gist), &mut calls, &mut ended).await;
         }
     }
 
@@ -123,10 +124,10 @@ impl Begun {
         opened: Opened,
     ) -> (
         calls::Calls<impl Future<Output = Option<Ended>> + Send + 'static + use<>>,
-        Vec<Ended>,
+        VecDeque<Ended>,
     ) {
-        let timeouts = opened.asked.iter().map(|request| request.backend.timeout);
-        let deadline = Instant::now() + timeouts.max().unwrap_or_default() + SLACK;
+        let Opened { asked, unasked } = opened;
+        let deadline = all_over(&asked);
         let caller = Arc::new(HookCaller::beside(
             self.running.clone(),
             self.hook.clone(),
@@ -134,16 +135,8 @@ impl Begun {
             shadows.base().bytes(),
             deadline,
         ));
-        let asked = opened.asked;
-        let unasked = opened.unasked.into_iter().map(|(slot, judgement)| Ended {
-            slot,
-            judgement,
-            took: Duration::ZERO,
-        });
-        (
-            calls::start(&caller, Requests { asked }, deadline),
-            unasked.collect(),
-        )
+        let calls = calls::start(&caller, Requests { asked }, deadline);
+        (calls, not_made(unasked).collect())
     }
 
     /// Compares one shadow, counts it, and keeps it beside the hook's trace.
@@ -196,6 +189,41 @@ impl Begun {
 
 // === helpers ===
 
+/// Waits for something while the calls go on: one that nobody polls may come to its timeout with its reply at hand.
+/// Those that end meanwhile are laid aside.
+async fn meanwhile<T, F>(
+    work: impl Future<Output = T>,
+    calls: &mut calls::Calls<F>,
+    ended: &mut VecDeque<Ended>,
+) -> T
+where
+    F: Future<Output = Option<Ended>> + Send + 'static,
+{
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            Some(one) = calls.next() => ended.push_back(one),
+        }
+    }
+}
+
+/// When the calls that are about to be made of shadows have ended, whatever their backends do.
+pub fn all_over(asked: &[Request]) -> Instant {
+    let timeouts = asked.iter().map(|request| request.backend.timeout);
+    Instant::now() + timeouts.max().unwrap_or_default() + SLACK
+}
+
+/// The calls that are not made, as such that have ended.
+pub fn not_made(unasked: Vec<(usize, Judgement)>) -> impl Iterator<Item = Ended> {
+    unasked.into_iter().map(|(slot, judgement)| Ended {
+        slot,
+        judgement,
+        took: Duration::ZERO,
+    })
+}
+
 /// Opens the calls; conditions and guards may have to look into a large document.
 async fn open(plan: Arc<Plan>, chain: Arc<Chain>, posted: Bytes) -> (Arc<Shadows>, Opened) {
     let weight = Shadows::opening_weight(&plan, &chain, &posted);
@@ -208,4 +236,51 @@ fn work(room: &Arc<Room>, bytes: usize) -> Option<Held> {
     let mut held = room.open();
     held.cover(bytes).ok()?;
     Some(held)
+}
+
+#[cfg(test)]
+mod tests {
+    use koigate_config::Process;
+    use koigate_core::failure::Failure;
+    use koigate_core::plan::BackendId;
+    use koigate_core::reply::Reply;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::calls::{Caller, Lost};
+
+    const TEXT: &str = "[backends.a]\nurl = 'http://127.0.0.1:9/'\n[backends.b]\nurl = 'http://127.0.0.1:9/'\n\
+        timeout = '1s'\n[hooks.onMessage]\nchain = ['a']\nshadow = ['b']\n";
+
+    /// Answers after half a second.
+    struct Late;
+
+    impl Caller for Late {
+        type Watch = ();
+
+        async fn call(&self, _: BackendId, _: Bytes, _: &Lost) -> (Result<Reply, Failure>, ()) {
+            sleep(Duration::from_millis(500)).await;
+            let reply = Reply {
+                status: 204,
+                content_type: None,
+                content_disposition: None,
+                body: Bytes::new(),
+            };
+            (Ok(reply), ())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_go_on_while_something_is_worked_out() {
+        let plan = koigate_config::parse(TEXT, "test", &Process).unwrap().plan;
+        let chain = plan.chains.values().next().unwrap();
+        let (_, Opened { asked, .. }) = Shadows::open(&plan, chain, Bytes::from_static(b"{}"));
+        let deadline = all_over(&asked);
+        assert_eq!(deadline - Instant::now(), Duration::from_secs(1) + SLACK);
+        let mut calls = calls::start(&Arc::new(Late), Requests { asked }, deadline);
+        let mut ended = VecDeque::new();
+        meanwhile(sleep(Duration::from_secs(3)), &mut calls, &mut ended).await;
+        let took: Vec<Duration> = ended.iter().map(|one| one.took).collect();
+        assert_eq!(took, [Duration::from_millis(500)]);
+    }
 }
