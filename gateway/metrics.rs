@@ -24,7 +24,8 @@ use prometheus::{
 };
 
 use self::kept::{Count, Kept};
-use self::shadows::ShadowMeters;
+pub use self::shadows::ShadowCounts;
+use self::shadows::{ShadowMeters, shadows_of};
 use crate::inbound::Refusal;
 use crate::version::{REVISION, VERSION};
 use crate::{logging, panics};
@@ -94,6 +95,8 @@ metrics! {
     hooks_in_flight: IntGauge = "koigate_hooks_in_flight" [];
     /// Bytes of bodies and replies held now, with what is made of them (server.max_buffered).
     buffered_bytes: IntGauge = "koigate_buffered_bytes" [];
+    /// Bytes that are held for shadows, besides those of the hooks: an eighth of server.max_buffered at most.
+    buffered_beside_bytes: IntGauge = "koigate_buffered_beside_bytes" [];
     /// Calls to backends, by how they ended.
     calls: IntCounterVec = "koigate_backend_calls_total" ["hook", "backend", "verdict"];
     /// Calls that brought no usable reply, by who is at fault.
@@ -239,6 +242,9 @@ impl Metrics {
         for (hook, backend) in calls_of(before).difference(&kept) {
             self.forget_call(hook, backend);
         }
+        for (hook, backend) in shadows_of(before).difference(&shadows_of(after)) {
+            ShadowMeters::forget(self, hook, backend);
+        }
         for hook in before.chains.keys().map(HookName::as_str) {
             if !KNOWN.contains(&hook) && !after.chains.contains_key(hook) {
                 self.forget_hook(hook);
@@ -288,7 +294,6 @@ impl Metrics {
         for verdict in CallVerdict::ALL {
             let _ = self.calls.remove_label_values(&[hook, backend, verdict.as_str()]);
         }
-        ShadowMeters::forget(self, hook, backend);
         for kind in FailureKind::ALL {
             let _ = self.failures.remove_label_values(&[hook, backend, kind.as_str()]);
         }
@@ -386,6 +391,13 @@ impl HookMeters {
     pub fn count_dropped_shadow(&self, backend: BackendId) {
         if let Some(meters) = self.shadows.get(&backend) {
             meters.count_dropped();
+        }
+    }
+
+    /// Adds what this shadow would have done so far.
+    pub fn add_shadow(&self, backend: BackendId, counts: &mut ShadowCounts) {
+        if let Some(meters) = self.shadows.get(&backend) {
+            meters.add_to(counts);
         }
     }
 

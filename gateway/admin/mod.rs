@@ -103,10 +103,12 @@ impl AdminDoor {
         for live in running.backends() {
             live.show();
         }
-        let buffered = running.room().held();
-        self.metrics
-            .buffered_bytes
-            .set(i64::try_from(buffered).unwrap_or(i64::MAX));
+        for (gauge, room) in [
+            (&self.metrics.buffered_bytes, running.room()),
+            (&self.metrics.buffered_beside_bytes, running.beside()),
+        ] {
+            gauge.set(i64::try_from(room.held()).unwrap_or(i64::MAX));
+        }
         let mut body = Vec::new();
         let encoder = TextEncoder::new();
         if let Err(error) = encoder.encode(&self.metrics.registry.gather(), &mut body) {
@@ -138,7 +140,8 @@ impl AdminDoor {
                 ..self.listening.get().cloned().unwrap_or_default()
             },
             hooks: status::hooks(&running.plan),
-            backends: running.backends().iter().map(|live| (&**live).into()).collect(),
+            shadows: status::shadows(&running.plan),
+            backends: status::backends(&running),
         }
     }
 

@@ -9,10 +9,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use koigate_config::{Finding, Report};
-use koigate_core::plan::{Chain, Listen, Plan};
+use koigate_core::plan::{BackendId, Chain, Listen, Plan};
 use serde::{Deserialize, Serialize};
 
-use crate::live::{LastReload, LiveBackend, Standing};
+use crate::live::{LastReload, LiveBackend, Running, Standing};
+use crate::metrics::ShadowCounts;
 
 /// A running gateway, as it is now. No secret is in it, and of a URL's query only the names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct Status {
     pub listening: Listening,
     /// What each configured kind of hook runs: stages, and in each the names of its backends, in configured order.
     pub hooks: BTreeMap<String, Vec<Vec<String>>>,
+    /// The names of those that are tried out beside each of them, in configured order; only hooks that have some.
+    #[serde(default)]
+    pub shadows: BTreeMap<String, Vec<String>>,
     /// Every backend, in configured order.
     pub backends: Vec<Backend>,
 }
@@ -116,6 +120,9 @@ pub struct Backend {
     pub up: bool,
     /// `closed`, `open`, or `trial` while one call tries; null where none is configured.
     pub breaker: Option<String>,
+    /// What it would have done so far, where it is a shadow; null where it is none.
+    #[serde(default)]
+    pub shadow: Option<ShadowCounts>,
     /// Its replicas, in configured order; at least one.
     pub replicas: Vec<Replica>,
 }
@@ -186,8 +193,8 @@ impl Listening {
 
 // === impl Backend ===
 
-impl From<&LiveBackend> for Backend {
-    fn from(live: &LiveBackend) -> Self {
+impl Backend {
+    fn of(live: &LiveBackend, shadow: Option<ShadowCounts>) -> Self {
         let backend = &live.backend;
         let replicas = replicas(live);
         let urls: Vec<&str> = replicas.iter().map(|replica| &*replica.url).collect();
@@ -199,6 +206,7 @@ impl From<&LiveBackend> for Backend {
             idle_connections: replicas.iter().map(|replica| replica.idle_connections).sum(),
             up: replicas.iter().any(|replica| replica.up),
             breaker: live.breaker().map(|phase| phase.as_str().to_owned()),
+            shadow,
             replicas,
         }
     }
@@ -251,10 +259,29 @@ pub(super) fn hooks(plan: &Plan) -> BTreeMap<String, Vec<Vec<String>>> {
 }
 
 fn stages(plan: &Plan, chain: &Chain) -> Vec<Vec<String>> {
-    let name = |id: &_| plan.backend(*id).map(|backend| backend.name.to_string());
     let stages = chain.stages.iter();
-    stages
-        .map(|stage| stage.backends.iter().filter_map(name).collect())
+    stages.map(|stage| names(plan, &stage.backends)).collect()
+}
+
+/// The shadows of a plan's hooks, as far as they have some.
+pub(super) fn shadows(plan: &Plan) -> BTreeMap<String, Vec<String>> {
+    let chains = plan.chains.iter();
+    let with_shadows = chains.filter(|(_, chain)| !chain.shadows.is_empty());
+    with_shadows
+        .map(|(name, chain)| (name.to_string(), names(plan, &chain.shadows)))
+        .collect()
+}
+
+fn names(plan: &Plan, ids: &[BackendId]) -> Vec<String> {
+    let backends = ids.iter().filter_map(|id| plan.backend(*id));
+    backends.map(|backend| backend.name.to_string()).collect()
+}
+
+/// Every backend, in configured order.
+pub(super) fn backends(running: &Running) -> Vec<Backend> {
+    let backends = (0..).map(BackendId).zip(running.backends());
+    backends
+        .map(|(id, live)| Backend::of(live, running.shadow_counts(id)))
         .collect()
 }
 

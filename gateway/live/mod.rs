@@ -31,7 +31,7 @@ pub use self::made::COUNTED;
 pub use self::reload::{LastReload, Reloader, Standing, Trigger};
 pub use self::watch::watch;
 use crate::buffered::Room;
-use crate::metrics::{HookMeters, Metrics};
+use crate::metrics::{HookMeters, Metrics, ShadowCounts};
 use crate::outbound::{Connector, Template};
 use crate::tls::Speech;
 
@@ -132,6 +132,15 @@ impl Running {
     /// Every backend, in the order of the file.
     pub fn backends(&self) -> &[Arc<LiveBackend>] {
         &self.backends
+    }
+
+    /// What this backend would have done so far; none where it is no shadow.
+    pub fn shadow_counts(&self, id: BackendId) -> Option<ShadowCounts> {
+        let mut counts = ShadowCounts::default();
+        for hook in self.hooks.values() {
+            hook.meters.add_shadow(id, &mut counts);
+        }
+        self.plan.is_shadow(id).then_some(counts)
     }
 
     /// Begins to check the backends that are to be checked, or goes on.

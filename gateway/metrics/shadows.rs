@@ -1,9 +1,28 @@
 //! What a shadow of one kind of hook moves, besides what every call does.
 
+use std::collections::BTreeSet;
+
+use koigate_core::plan::Plan;
 use koigate_core::shadow::{Finding, Would};
 use prometheus::IntCounter;
+use serde::{Deserialize, Serialize};
 
 use super::{Metrics, pick};
+
+/// What a shadow would have done so far, with all hooks that it is a shadow of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowCounts {
+    /// With how many it would have done what happened.
+    pub agree: u64,
+    /// How many it would have refused that were not.
+    pub reject: u64,
+    /// How many it would have answered otherwise, or let pass that were refused.
+    pub change: u64,
+    /// With how many it failed.
+    pub fail: u64,
+    /// From how many the gateway's limits have left it out.
+    pub dropped: u64,
+}
 
 /// The counters of one hook and one shadow of it, resolved.
 #[derive(Debug)]
@@ -46,4 +65,38 @@ impl ShadowMeters {
     pub(super) fn count_dropped(&self) {
         self.dropped.inc();
     }
+
+    /// Adds what has been counted so far.
+    pub(super) fn add_to(&self, counts: &mut ShadowCounts) {
+        for (would, counter) in Would::ALL.into_iter().zip(&self.would) {
+            *counts.of(would) += counter.get();
+        }
+        counts.dropped += self.dropped.get();
+    }
+}
+
+// === impl ShadowCounts ===
+
+impl ShadowCounts {
+    fn of(&mut self, would: Would) -> &mut u64 {
+        match would {
+            Would::Agree => &mut self.agree,
+            Would::Reject => &mut self.reject,
+            Would::Change => &mut self.change,
+            Would::Fail => &mut self.fail,
+        }
+    }
+}
+
+// === helpers ===
+
+/// Every hook and shadow of it that a plan can count. One that comes to have a vote is called as before, and is none of
+/// them any more.
+pub(super) fn shadows_of(plan: &Plan) -> BTreeSet<(&str, &str)> {
+    let mut shadows = BTreeSet::new();
+    for (hook, chain) in &plan.chains {
+        let backends = chain.shadows.iter().filter_map(|&id| plan.backend(id));
+        shadows.extend(backends.map(|backend| (hook.as_str(), &*backend.name)));
+    }
+    shadows
 }

@@ -1,6 +1,9 @@
 //! A status as a table, within 80 columns wherever words can be broken.
 
+mod shadows;
+
 use std::io::{self, Write};
+use std::iter;
 use std::time::Duration;
 
 use anstyle::Style;
@@ -29,7 +32,8 @@ pub(super) fn write(out: &mut impl Write, status: &Status, now: Timestamp) -> io
     entry(out, "admin", PLAIN, &urls("http", &status.listening.admin))?;
     configuration(out, &status.configuration, now)?;
     chains(out, status)?;
-    backends(out, &status.backends)
+    backends(out, &status.backends)?;
+    shadows::write(out, &status.backends)
 }
 
 fn heading(out: &mut impl Write, status: &Status) -> io::Result<()> {
@@ -102,9 +106,12 @@ fn chains(out: &mut impl Write, status: &Status) -> io::Result<()> {
     for (hook, stages) in &status.hooks {
         let stages: Vec<String> = stages.iter().map(|stage| stage.join(" + ")).collect();
         let chain = stages.join(", then ");
+        let shadows = status.shadows.get(hook);
+        let beside = shadows.map(|names| format!("beside: {}", names.join(", ")));
         let hook = visible(hook);
         let mut label = hook.as_str();
-        for line in wrapped(&chain, COLUMNS.saturating_sub(width + 2)) {
+        let paragraphs = iter::once(chain).chain(beside);
+        for line in paragraphs.flat_map(|text| wrapped(&text, COLUMNS.saturating_sub(width + 2))) {
             writeln!(out, "{NAME}{label:<width$}{NAME:#}  {line}")?;
             label = "";
         }
@@ -136,7 +143,9 @@ fn backends(out: &mut impl Write, backends: &[Backend]) -> io::Result<()> {
             PLAIN
         };
         let standing = standing(backend);
-        let text = cut(&visible(standing.as_ref().unwrap_or(&backend.url)), room);
+        let mark = backend.shadow.map_or("", |_| "shadow: ");
+        let text = standing.as_ref().unwrap_or(&backend.url);
+        let text = cut(&visible(&format!("{mark}{text}")), room);
         let odd = if is_well(backend) { PLAIN } else { ODD };
         writeln!(
             out,

@@ -81,6 +81,7 @@ QUESTIONS = {
     "koigate_backend_retries_total": 'koigate_backend_retries_total{backend="poster"} == 0',
     "koigate_fail_open_total": 'koigate_fail_open_total{hook="onMessage", backend="gone"} > 0',
     "koigate_buffered_bytes": "koigate_buffered_bytes == 0",
+    "koigate_buffered_beside_bytes": "koigate_buffered_beside_bytes == 0",
     "koigate_connections_opened_total": 'koigate_connections_opened_total{backend="blacklist"} > 0',
     "koigate_connections_reused_total": 'koigate_connections_reused_total{backend="blacklist"} > 0',
     "koigate_merges_total": 'koigate_merges_total{hook="onPreSend"} > 0',

@@ -1,6 +1,9 @@
 //! The table, line by line, and its widths.
 
+use std::collections::BTreeMap;
+
 use koigate::admin::status::{Listening, Problem};
+use koigate::metrics::ShadowCounts;
 
 use super::*;
 
@@ -38,6 +41,7 @@ fn status() -> Status {
             ],
         )]
         .into(),
+        shadows: BTreeMap::new(),
         backends: vec![Backend {
             name: "columns".into(),
             url: "http://127.0.0.1:8083/{hook}?key=***".into(),
@@ -46,6 +50,7 @@ fn status() -> Status {
             idle_connections: 12,
             up: true,
             breaker: None,
+            shadow: None,
             replicas: vec![replica(8083)],
         }],
     }
@@ -84,6 +89,42 @@ fn where_hooks_are_accepted() {
     status.listening.tls = false;
     let line = lines(&status).into_iter().find(|line| line.starts_with("hooks"));
     assert_eq!(line, Some(expected.replace("https", "http")));
+}
+
+#[test]
+fn shadows_are_shown_as_such() {
+    let mut status = status();
+    let name = "new-columns".to_owned();
+    status
+        .shadows
+        .insert("onResult".into(), vec![name.clone(), "more".into()]);
+    let counts = ShadowCounts {
+        agree: 12_345_678,
+        change: 2,
+        dropped: 3,
+        ..ShadowCounts::default()
+    };
+    let shadow = Backend {
+        name,
+        shadow: Some(counts),
+        ..status.backends[0].clone()
+    };
+    status.backends.push(shadow);
+    let lines = lines(&status);
+    assert_eq!(
+        lines[lines.len() - 9..],
+        [
+            "onResult  columns + poster, then rank",
+            "          beside: new-columns, more",
+            "",
+            "BACKEND      IN FLIGHT  KEPT  URL",
+            "columns       1 of 256    12  http://127.0.0.1:8083/{hook}?key=***",
+            "new-columns   1 of 256    12  shadow: http://127.0.0.1:8083/{hook}?key=***",
+            "",
+            "SHADOW          AGREE    REJECT    CHANGE      FAIL   DROPPED",
+            "new-columns  12345678         0         2         0         3",
+        ]
+    );
 }
 
 #[test]
