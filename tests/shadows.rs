@@ -1,10 +1,16 @@
 //! Shadows: what each would have done is compared, counted and remembered, and nothing of it reaches a hook.
 
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::Signal;
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::operator::{check, koigate};
 use crate::support::backend::{Backend, Told, backend};
-use crate::support::gateway::{Gateway, gateway};
+use crate::support::gateway::{Gateway, Setup, gateway};
 use crate::support::payload::payload;
 use crate::support::python::assert_same;
 use crate::support::reply::{json_body, no_content, reject, text};
@@ -15,6 +21,10 @@ const DOCUMENT: &str =
 
 /// A gateway that asks `guard` about messages, beside these shadows.
 async fn beside(guard: &Backend, shadows: &[Backend]) -> Gateway {
+    setup(guard, shadows).starts().await
+}
+
+fn setup(guard: &Backend, shadows: &[Backend]) -> Setup {
     let names: Vec<String> = shadows
         .iter()
         .map(|shadow| format!("'{}'", shadow.name))
@@ -24,8 +34,16 @@ async fn beside(guard: &Backend, shadows: &[Backend]) -> Gateway {
         .backends([guard])
         .backends(shadows)
         .hook("onMessage", &hook)
-        .starts()
-        .await
+}
+
+/// Has what stands between these two changed in the file, and waits for the reload.
+async fn reloads(gateway: &Gateway, old: &str, new: &str) {
+    let text = fs::read_to_string(gateway.config()).unwrap();
+    assert!(text.contains(old), "{old}: {text}");
+    gateway.rewrites(&text.replace(old, new));
+    let request = "POST /reload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let told = gateway.tells(request).await;
+    assert_eq!(told.status, 200, "{told:?}");
 }
 
 fn passes() -> Backend {
@@ -238,4 +256,348 @@ async fn the_command() {
     .await;
     let arguments = ["traces", id, "--admin", &admin];
     check(koigate(&arguments), 0, ("would refuse what went on", "")).await;
+}
+
+#[tokio::test]
+async fn the_status_shows_who_is_a_shadow_and_what_it_would_have_done() {
+    let shadows = [
+        backend("new").rejects(403, "no").starts(),
+        backend("full")
+            .set("max_in_flight = 1")
+            .replies(script().stalls())
+            .starts(),
+    ];
+    let guard = passes();
+    let gateway = beside(&guard, &shadows).await;
+    for _ in 0..2 {
+        gateway.koipy().posts("/onMessage", DOCUMENT).await;
+        shadows[1].was_asked(1).await;
+    }
+    gateway
+        .counts("koigate_shadow_total backend=new would=reject", 2.0)
+        .await;
+    gateway
+        .counts("koigate_shadow_dropped_total backend=full", 1.0)
+        .await;
+    let status = json(&gateway, "/status").await;
+    assert_eq!(status["hooks"], serde_json::json!({"onMessage": [["guard"]]}));
+    assert_eq!(
+        status["shadows"],
+        serde_json::json!({"onMessage": ["new", "full"]})
+    );
+    let shown = |place: usize| status["backends"][place]["shadow"].clone();
+    let counts = |reject: u64, dropped: u64| serde_json::json!({"agree": 0, "reject": reject, "change": 0, "fail": 0, "dropped": dropped});
+    assert_eq!(shown(0), Value::Null, "guard has a vote");
+    assert_eq!((shown(1), shown(2)), (counts(2, 0), counts(0, 1)));
+    let admin = format!("http://{}", gateway.admin);
+    let output = check(
+        koigate(&["status", "--admin", &admin]),
+        0,
+        ("beside: new, full", ""),
+    )
+    .await;
+    let table = String::from_utf8(output.stdout).unwrap();
+    let row: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("new "))
+        .flat_map(str::split_whitespace)
+        .collect();
+    let marked = ["new", "0", "of", "256", "1", "shadow:"];
+    assert_eq!(row[..6], marked, "{table}");
+    assert_eq!(row[7..], ["new", "0", "2", "0", "0", "0"], "{table}");
+}
+
+// === explain ===
+
+/// A folder of a test's own, gone at its end, with a document and with what `explain` reads.
+struct Trial(PathBuf);
+
+impl Trial {
+    fn new() -> Self {
+        let name = format!("explained-shadows-{:08x}", fastrand::u32(..));
+        let trial = Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name));
+        fs::create_dir(&trial.0).unwrap();
+        let document = r#"{"config": {"token": "t"}, "result": {"节点名称": ["a"]}}"#;
+        fs::write(trial.place("document.json"), document).unwrap();
+        trial
+    }
+
+    fn place(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// `koigate explain onMessage` with this configuration.
+    fn explain(&self, setup: &Setup, more: &[&str]) -> Command {
+        let (config, document) = (self.place("koigate.toml"), self.place("document.json"));
+        fs::write(&config, setup.text()).unwrap();
+        let arguments = ["explain", "onMessage", "-c", &config, "-d", &document];
+        koigate(&[&arguments, more].concat())
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn edits() -> Backend {
+    backend("guard")
+        .set("on_failure = 'reject'")
+        .replies(json_body(r#"{"result": {"类型": ["ss"]}}"#))
+        .starts()
+}
+
+/// One that would do each of the things that a shadow may, and one that is not asked.
+fn of_all_kinds() -> [Backend; 5] {
+    let changes = json_body(r#"{"result": {"类型": ["ss"], "倍率": [2]}}"#);
+    [
+        backend("new").set("hide = ['/config']").replies(changes).starts(),
+        backend("strict").rejects(403, "no").starts(),
+        backend("same").replies(no_content()).starts(),
+        backend("never")
+            .set("when = [{ at = '/message/text', exists = true }]")
+            .starts(),
+        backend("down").never_listens(),
+    ]
+}
+
+#[tokio::test]
+async fn explain_says_what_each_shadow_would_have_done() {
+    let (trial, guard, shadows) = (Trial::new(), edits(), of_all_kinds());
+    let out = trial.place("out");
+    let explain = trial.explain(&setup(&guard, &shadows), &["--out", &out]);
+    let output = check(explain, 0, ("shadow", "sent-4-same.json")).await;
+    let shown = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "shadow  new  would change the answer",
+        "      added /result/倍率  [2]",
+        "      hidden /config",
+        "shadow  strict  would refuse what went on",
+        "shadow  same  agrees",
+        "shadow  never  skipped",
+        "shadow  down  fails",
+    ] {
+        assert!(shown.contains(&format!("\n{line}")), "{line}: {shown}");
+    }
+    // What the chain adds as well is no difference.
+    assert_eq!(
+        shown.matches("类型").count(),
+        2,
+        "its own edit, and the bot's: {shown}"
+    );
+    let sent = fs::read_to_string(trial.place("out/sent-2-new.json")).unwrap();
+    assert!(!sent.contains("token"), "{sent}");
+}
+
+/// The bot's side of it is the same, with shadows or without.
+#[tokio::test]
+async fn explain_changes_nothing_for_shadows() {
+    let (trial, guard, shadows) = (Trial::new(), edits(), of_all_kinds());
+    let read = async |shadows: &[Backend]| {
+        let explain = trial.explain(&setup(&guard, shadows), &["--json"]);
+        let output = check(explain, 0, ("\"calls\"", "")).await;
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let (beside, alone) = (read(&shadows).await, read(&[]).await);
+    let list = beside["shadows"].as_array().unwrap().iter();
+    let would: Vec<_> = list
+        .map(|shadow| (shadow["backend"].as_str().unwrap(), shadow["would"].as_str()))
+        .collect();
+    let expected = [
+        ("new", Some("change")),
+        ("strict", Some("reject")),
+        ("same", Some("agree")),
+        ("never", None),
+        ("down", Some("fail")),
+    ];
+    assert_eq!(would, expected);
+    assert_eq!(beside["shadows"][0]["differences"][0]["at"], "/result/倍率");
+    assert_eq!(alone["shadows"], Value::Null);
+    for key in ["answer", "verdict", "source", "document", "conflicts"] {
+        assert_eq!(beside[key], alone[key], "{key}");
+    }
+    assert_eq!(beside["calls"].as_array().unwrap().len(), 1);
+
+    // A refusal stays one, whatever the shadows say, and each of them is heard all the same.
+    let refuses = backend("guard").set("on_failure = 'reject'");
+    let refuses = refuses.rejects(403, "no").starts();
+    let explain = trial.explain(&setup(&refuses, &shadows[1..3]), &[]);
+    let output = check(explain, 3, ("agrees: would refuse too", "")).await;
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("shadow  same  would let pass what was refused"),
+        "{shown}"
+    );
+}
+
+// === life ===
+
+/// What it is for in the end: it gets a vote. Nothing says any more that it is tried out.
+#[tokio::test]
+async fn a_shadow_that_gets_a_vote_is_none_any_more() {
+    let shadow = backend("new").rejects(403, "no").starts();
+    let guard = passes();
+    let gateway = beside(&guard, std::slice::from_ref(&shadow)).await;
+    gateway.koipy().posts("/onMessage", DOCUMENT).await;
+    would(&gateway, "new", "reject").await;
+    reloads(
+        &gateway,
+        "chain = ['guard']\nshadow = ['new']",
+        "chain = ['guard', 'new']",
+    )
+    .await;
+    let response = gateway.koipy().posts("/onMessage", DOCUMENT).await;
+    assert_eq!((response.status, &*response.text()), (403, "no"));
+    gateway
+        .counts("koigate_backend_calls_total backend=new verdict=reject", 2.0)
+        .await;
+    let served = gateway.metrics().await;
+    let is_left = |name: &str| served.names().contains(&name);
+    assert!(!is_left("koigate_shadow_total") && !is_left("koigate_shadow_dropped_total"));
+    let status = json(&gateway, "/status").await;
+    assert_eq!(
+        (&status["shadows"], &status["backends"][1]["shadow"]),
+        (&serde_json::json!({}), &Value::Null)
+    );
+    // What it would have done before is remembered.
+    let report = json(&gateway, "/shadows/new").await;
+    assert_eq!(report["reject"], 1);
+}
+
+/// A call that runs when its shadow is removed ends on the plan that it began with, and lets that go.
+#[tokio::test]
+async fn a_shadow_that_is_removed_while_it_is_called() {
+    let shadow = backend("new")
+        .set("timeout = '1s'")
+        .replies(script().stalls())
+        .starts();
+    let guard = passes();
+    let gateway = beside(&guard, std::slice::from_ref(&shadow)).await;
+    gateway.koipy().posts("/onMessage", DOCUMENT).await;
+    shadow.was_asked(1).await;
+    let text = fs::read_to_string(gateway.config()).unwrap();
+    let (before, _) = text.split_once("[backends.new]").unwrap();
+    reloads(
+        &gateway,
+        &text,
+        &format!("{before}[hooks.onMessage]\nchain = ['guard']\n"),
+    )
+    .await;
+    let status = json(&gateway, "/status").await;
+    assert_eq!(status["configuration"]["plans"], 2, "{status:#}");
+    assert_eq!(gateway.koipy().posts("/onMessage", DOCUMENT).await.status, 204);
+    shadow.has_open(0).await;
+    let report = loop {
+        let report = gateway.admin("/shadows/new").await;
+        if report.status == 200 {
+            break report.text();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(report.contains("\"fail\": 1"), "{report}");
+    let status = json(&gateway, "/status").await;
+    assert_eq!(status["configuration"]["plans"], 1, "{status:#}");
+    let served = gateway.metrics().await;
+    assert_eq!(served.text_about("new"), "");
+    assert_eq!(shadow.asked(), 1);
+}
+
+/// Nobody waits for a shadow at the end either, whatever it does and however long it may take.
+#[tokio::test]
+async fn an_end_waits_for_no_shadow() {
+    let shadows = [
+        backend("hangs")
+            .set("timeout = '1h'\nalways_finish = true")
+            .replies(script().stalls())
+            .starts(),
+        backend("drips")
+            .set("timeout = '1h'")
+            .replies(script().sends("HTTP/1.1 200 OK\r\n\r\n").floods("x", 20))
+            .starts(),
+    ];
+    let guard = passes();
+    let setup = setup(&guard, &shadows).server("drain = '10m'");
+    let gateway = setup.starts().await;
+    for _ in 0..3 {
+        gateway.koipy().posts("/onMessage", DOCUMENT).await;
+    }
+    for shadow in &shadows {
+        shadow.was_asked(3).await;
+    }
+    gateway.signal(Signal::TERM);
+    let stopped = gateway.ends().await;
+    assert!(stopped.took < Duration::from_secs(5), "{:?}", stopped.took);
+    for shadow in &shadows {
+        shadow.has_open(0).await;
+    }
+}
+
+/// Its breaker, its replicas and its one place are its own, and no hook hears of them.
+#[tokio::test]
+async fn breakers_replicas_and_places_hold_for_shadows() {
+    let broken = backend("broken")
+        .set("breaker = { failures = 1, cool_off = '1h' }\nretries = 1")
+        .never_listens();
+    let replicas = ["one", "two"].map(|name| backend(name).replies(no_content()).starts());
+    let guard = passes();
+    let gateway = gateway()
+        .backends([&guard, &broken])
+        .replicas(
+            "several",
+            &[&replicas[0], &replicas[1]],
+            "max_in_flight = 1\ntimeout = '2s'",
+        )
+        .hook("onMessage", "chain = ['guard']\nshadow = ['broken', 'several']")
+        .starts()
+        .await;
+    for hook in 1..=6 {
+        let response = gateway.koipy().posts("/onMessage", DOCUMENT).await;
+        assert_eq!(response.status, 204);
+        gateway.counts("koigate_shadow_total", f64::from(2 * hook)).await;
+    }
+    let metrics = gateway.metrics().await;
+    for (series, expected) in [
+        ("koigate_shadow_total backend=several would=agree", 6.0),
+        ("koigate_shadow_total backend=broken would=fail", 6.0),
+        ("koigate_backend_failures_total backend=broken kind=connect", 1.0),
+        (
+            "koigate_backend_failures_total backend=broken kind=breaker_open",
+            5.0,
+        ),
+        ("koigate_backend_breaker_open backend=broken", 1.0),
+        ("koigate_fail_open_total", 0.0),
+        ("koigate_shadow_dropped_total", 0.0),
+        ("koigate_hooks_total verdict=continue", 6.0),
+    ] {
+        assert!(
+            (metrics.sum(series) - expected).abs() < 1e-9,
+            "{series}\n{}",
+            metrics.text
+        );
+    }
+    assert_eq!(replicas[0].asked() + replicas[1].asked(), 6);
+    assert!(replicas.iter().all(|replica| replica.asked() > 0));
+}
+
+/// What it edits is compared only where there is room for that, and says nothing of it otherwise.
+#[tokio::test]
+async fn a_comparison_without_room_is_left_out() {
+    let shadow = backend("new").sets("/message", "another").starts();
+    let guard = passes();
+    let gateway = gateway()
+        .server("max_body = '64KiB'\nmax_buffered = '256KiB'")
+        .backends([&guard, &shadow])
+        .hook("onMessage", "chain = ['guard']\nshadow = ['new']")
+        .starts()
+        .await;
+    let large = format!(r#"{{"message": "{}"}}"#, "x".repeat(12 * 1024));
+    assert_eq!(gateway.koipy().posts("/onMessage", large).await.status, 204);
+    gateway
+        .counts("koigate_shadow_dropped_total hook=onMessage backend=new", 1.0)
+        .await;
+    assert_eq!(shadow.asked(), 1);
+    assert_eq!(gateway.koipy().posts("/onMessage", DOCUMENT).await.status, 204);
+    would(&gateway, "new", "change").await;
+    gateway.counts("koigate_buffered_beside_bytes", 0.0).await;
 }

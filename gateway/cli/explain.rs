@@ -1,6 +1,7 @@
 //! `koigate explain`: one document through a configuration's chain, by the same dispatch as the gateway's, and what
-//! became of it.
+//! became of it; and what the shadows beside the chain would have done.
 
+mod beside;
 mod witness;
 
 use std::collections::BTreeMap;
@@ -13,21 +14,23 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use futures_util::future::join;
 use koigate::dispatch::{Done, dispatch};
 use koigate::ids::Ids;
-use koigate::live::{Configuration, Ground, HookCaller, Running};
+use koigate::live::{Configuration, Ground, HookCaller, LiveHook, Running};
 use koigate::metrics::Metrics;
 use koigate::outbound::Connector;
-use koigate::traces::{Answered, Finished, Trace};
+use koigate::traces::{Answered, Finished, Shadow, Trace};
 use koigate_core::answer::Answer;
 use koigate_core::hook::{Hook, HookName, KNOWN};
 use koigate_core::multipart::Form;
 use koigate_core::outcome::HookVerdict;
-use koigate_core::plan::BackendId;
+use koigate_core::plan::{BackendId, Chain};
 use koigate_core::tally::{Detail, Tally};
 use koigate_core::view::Base;
 use tokio::time::Instant;
 
+use self::beside::Found;
 use self::witness::Witness;
 use super::args::ExplainArgs;
 use super::demo::{self, deed};
@@ -44,6 +47,8 @@ struct Run {
     answer: Answer,
     /// What each backend that was asked was sent.
     sent: BTreeMap<BackendId, Bytes>,
+    /// What the shadows would have done.
+    beside: Vec<Found>,
 }
 
 /// Sends a document through the chain and prints what each backend was sent, said and changed, and the answer.
@@ -128,17 +133,14 @@ async fn ask(configuration: Configuration, name: HookName, document: Bytes) -> R
         room: Arc::default(),
     };
     let running = Arc::new(Running::new(configuration.plan, None, &ground));
+    let (hook, chain) = configured(&running, &name)?;
     let ids = Ids::new(None);
-    let found = running
-        .hook(&name)
-        .and_then(|hook| Some((hook.clone(), hook.chain.clone()?)));
-    let Some((hook, chain)) = found else {
-        // The name was looked up among the chains of this very plan.
-        return Err(CommandError::NoChain {
-            hook: name.to_string(),
-            chains: String::new(),
-        });
-    };
+    let beside = beside::ask(
+        running.clone(),
+        (hook.clone(), chain.clone()),
+        ids.clone(),
+        document.clone(),
+    );
     let begun = Instant::now();
     let base = Arc::new(Base::new(document.clone()));
     let tally = Tally::new(running.plan.clone(), chain.clone(), Hook { name, base });
@@ -147,21 +149,41 @@ async fn ask(configuration: Configuration, name: HookName, document: Bytes) -> R
     let asks = HookCaller::new(running, hook, ids.clone(), &document, deadline);
     let caller = Arc::new(Witness::new(asks));
     let detailed = tally.with_detail(Detail::Listed);
-    let Done { outcome, answer, .. } = dispatch(&caller, detailed, deadline, Form::Single).await;
+    let answered = async {
+        let done = dispatch(&caller, detailed, deadline, Form::Single).await;
+        (done, begun.elapsed())
+    };
+    // The answer would leave before the shadows have ended, and they are compared with it afterwards.
+    let ((done, took), brought) = join(answered, beside).await;
+    let Done {
+        outcome,
+        answer,
+        happened,
+    } = done;
     let finished = Finished {
         id: ids.request,
         at: SystemTime::now(),
-        took: begun.elapsed(),
+        took,
         plan,
         document,
         outcome,
         answered: Answered::of(&answer),
     };
-    let sent = caller.sent();
     Ok(Run {
         finished,
         answer,
-        sent,
+        sent: caller.sent(),
+        beside: happened.map_or_else(Vec::new, |happened| brought.against(&happened)),
+    })
+}
+
+/// The hook of this name and its chain. The name was looked up among the chains of this very plan.
+fn configured(running: &Running, name: &HookName) -> Result<(Arc<LiveHook>, Arc<Chain>), CommandError> {
+    let hook = running.hook(name).cloned();
+    let found = hook.and_then(|hook| Some((hook.clone(), hook.chain.clone()?)));
+    found.ok_or_else(|| CommandError::NoChain {
+        hook: name.to_string(),
+        chains: String::new(),
     })
 }
 
@@ -186,6 +208,12 @@ impl Run {
         for (call, record) in trace.calls.iter_mut().zip(&self.finished.outcome.calls) {
             call.sent = self.sent.get(&record.backend).map(text);
         }
+        let shadow = |found: &Found| {
+            let mut shadow = Shadow::of(&found.finding, &self.finished.plan, &[]);
+            shadow.call.sent = found.sent.as_ref().map(text);
+            shadow
+        };
+        trace.shadows = self.beside.iter().map(shadow).collect();
         trace
     }
 
@@ -196,9 +224,13 @@ impl Run {
             path: folder.to_owned(),
             source,
         })?;
-        for (place, call) in (1..).zip(&self.finished.outcome.calls) {
-            if let Some(sent) = self.sent.get(&call.backend) {
-                save(folder, &format!("sent-{place}-{}.json", call.name), sent)?;
+        let calls = self.finished.outcome.calls.iter();
+        let asked = calls.map(|call| (&call.name, self.sent.get(&call.backend)));
+        let beside = self.beside.iter();
+        let shadows = beside.map(|found| (&found.finding.call.name, found.sent.as_ref()));
+        for (place, (name, sent)) in (1..).zip(asked.chain(shadows)) {
+            if let Some(sent) = sent {
+                save(folder, &format!("sent-{place}-{name}.json"), sent)?;
             }
         }
         for (place, picture) in (1..).zip(demo::pictures(&self.answer)) {

@@ -114,13 +114,16 @@ impl KeptShadows {
         drop(forgotten);
     }
 
-    /// What the shadows of the hook with this id would have done, in the order in which they came.
+    /// What the shadows of the hook with this id would have done, in configured order.
     pub(super) fn of_hook(&self, id: &str, limits: &plan::Traces) -> Vec<Shadow> {
         let mut list = self.list();
         self.shrink(&mut list, limits);
         let of_hook = list.iter().filter(|shadowed| shadowed.id == id);
+        let mut of_hook: Vec<&Shadowed> = of_hook.collect();
+        of_hook.sort_by_key(|shadowed| shadowed.place());
         of_hook
-            .map(|shadowed| Shadow::of(shadowed, &limits.hide))
+            .into_iter()
+            .map(|shadowed| Shadow::of(&shadowed.finding, &shadowed.plan, &limits.hide))
             .collect()
     }
 
@@ -167,6 +170,12 @@ impl KeptShadows {
 // === impl Shadowed ===
 
 impl Shadowed {
+    /// Where it stands among the shadows of its hook.
+    fn place(&self) -> Option<usize> {
+        let mut shadows = self.plan.chains.get(&self.hook)?.shadows.iter();
+        shadows.position(|id| *id == self.finding.call.backend)
+    }
+
     /// What it holds in memory, about, in bytes.
     fn weight(&self) -> usize {
         let finding = &self.finding;
@@ -177,9 +186,9 @@ impl Shadowed {
 // === impl Shadow ===
 
 impl Shadow {
-    fn of(shadowed: &Shadowed, hidden: &[Pointer]) -> Self {
-        let finding = &shadowed.finding;
-        let mut call = Call::of(&finding.call, &shadowed.plan, hidden);
+    /// What it would have done with a hook that ran on this plan, but for the values in these places.
+    pub fn of(finding: &Finding, plan: &Plan, hidden: &[Pointer]) -> Self {
+        let mut call = Call::of(&finding.call, plan, hidden);
         if let Some(failure) = &mut call.failure {
             failure.policy = "none".to_owned();
         }
@@ -197,12 +206,13 @@ impl Shadow {
 
 impl ShadowedHook {
     fn of(shadowed: &Shadowed, hidden: &[Pointer]) -> Self {
+        let finding = &shadowed.finding;
         Self {
             id: shadowed.id.clone(),
             at: moment(shadowed.at),
             hook: shadowed.hook.as_str().to_owned(),
             happened: shadowed.happened.as_str().to_owned(),
-            shadow: Shadow::of(shadowed, hidden),
+            shadow: Shadow::of(finding, &shadowed.plan, hidden),
         }
     }
 }

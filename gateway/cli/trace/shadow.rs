@@ -7,7 +7,7 @@ use koigate::traces::{Shadow, ShadowReport, Trace};
 
 use super::super::operator::visible;
 use super::super::palette::{BAD, GOOD, NAME, ODD, QUIET, TITLE};
-use super::{brought, denied, milliseconds, write_changes};
+use super::{brought, denied, milliseconds, seen, write_changes};
 
 /// What the shadows of one hook would have done.
 pub(super) fn beside(out: &mut impl Write, trace: &Trace) -> io::Result<()> {
@@ -15,6 +15,10 @@ pub(super) fn beside(out: &mut impl Write, trace: &Trace) -> io::Result<()> {
         let name = visible(&shadow.call.backend);
         write!(out, "{QUIET}shadow{QUIET:#}  {NAME}{name}{NAME:#}  ")?;
         one(out, shadow, &trace.summary.verdict)?;
+        // Where nobody has seen what it was sent, its length says little.
+        if shadow.call.sent.is_some() {
+            seen(out, &shadow.call, trace.document.as_deref())?;
+        }
     }
     Ok(())
 }
