@@ -298,7 +298,13 @@ struct Rule {
 
 #[tokio::test]
 async fn its_alerts_ask_for_series_that_are_there_and_each_is_tried() {
-    let gateway = gateway().asks(&backend("a").starts()).starts().await;
+    let (a, b) = (backend("a").starts(), backend("b").starts());
+    let gateway = gateway()
+        .asks(&a)
+        .backends([&b])
+        .hook("shadowed", "chain = ['a']\nshadow = ['b']")
+        .starts()
+        .await;
     let served = gateway.metrics().await.text;
     let Rules { groups } = serde_saphyr::from_str(&file("prometheus/koigate.rules.yml")).unwrap();
     let trials = file("prometheus/koigate.rules.test.yml");

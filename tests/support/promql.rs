@@ -1,7 +1,15 @@
 //! PromQL as far as it can be held against a scrape: which series an expression asks for.
 
-/// Every metric of an expression is there, with a series that has the labels which are asked of it and summed by.
+/// Every metric of an expression is there, with a series that has the labels which are asked of it, summed by and told
+/// apart by.
 pub(crate) fn assert_asks_for_what_is_there(expression: &str, served: &str) {
+    // Each side by itself: what is left out has labels of its own.
+    for side in expression.split("unless") {
+        assert_asks(side, served);
+    }
+}
+
+fn assert_asks(expression: &str, served: &str) {
     let selectors = selectors(expression);
     assert!(!selectors.is_empty(), "{expression}");
     for (name, matchers) in selectors {
@@ -43,12 +51,12 @@ fn selectors(expression: &str) -> Vec<(String, Vec<String>)> {
     found
 }
 
-/// The labels that an expression sums by.
+/// The labels that an expression sums by, or is told apart by.
 fn grouped(expression: &str) -> impl Iterator<Item = &str> {
-    let by = expression
-        .split("by (")
-        .nth(1)
-        .and_then(|rest| rest.split(')').next());
+    let by = ["by (", "on ("].into_iter().find_map(|word| {
+        let (_, rest) = expression.split_once(word)?;
+        rest.split(')').next()
+    });
     let labels = by.into_iter().flat_map(|labels| labels.split(", "));
     labels.filter(|label| !is_prometheus_own(label))
 }
