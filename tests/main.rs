@@ -26,6 +26,7 @@ mod faults;
 mod guards;
 mod heavy;
 mod https;
+mod isolation;
 mod limits;
 mod logs;
 mod metrics;

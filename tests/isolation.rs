@@ -1,0 +1,363 @@
+//! Nobody notices who is called beside a hook, whatever is wrong with them: every hook is answered alike and as soon,
+//! memory stays in its bounds, and the calls end.
+//!
+//! `tests/isolation` measures how soon, with a release build; `cargo test` looks at all else.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::sleep_until;
+
+use crate::support::backend::{Backend, Told, backend};
+use crate::support::gateway::{Gateway, gateway};
+use crate::support::koipy::Koipy;
+use crate::support::payload::payload;
+use crate::support::reply::{json_body, no_content, reject, text};
+use crate::support::script::script;
+use crate::support::wire::{PATIENCE, Response, Wire};
+
+const MIB: u64 = 1 << 20;
+
+/// As what somebody is called beside a hook.
+#[derive(Clone, Copy)]
+struct Role {
+    word: &'static str,
+    /// The hook's key that names them.
+    key: &'static str,
+    /// What counts the calls of `beside` that have ended, and those that were not made.
+    counted: [&'static str; 2],
+}
+
+const ROLES: [Role; 1] = [Role {
+    word: "shadow",
+    key: "shadow = ['beside']",
+    counted: [
+        "koigate_shadow_total backend=beside",
+        "koigate_shadow_dropped_total backend=beside",
+    ],
+}];
+
+/// What somebody may be like.
+struct Manner {
+    word: &'static str,
+    starts: fn(Told) -> Backend,
+}
+
+const MANNERS: [Manner; 6] = [
+    Manner {
+        word: "is well",
+        starts: Told::starts,
+    },
+    Manner {
+        word: "hangs",
+        starts: |told| told.replies(script().stalls()).starts(),
+    },
+    Manner {
+        word: "floods",
+        starts: |told| told.replies(text("").with(vec![b'x'; 32 << 20])).starts(),
+    },
+    Manner {
+        word: "never ends",
+        starts: |told| {
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
+            told.replies(script().sends(head).floods(vec![b' '; 64 << 10], 0))
+                .starts()
+        },
+    },
+    Manner {
+        word: "resets",
+        starts: |told| told.replies(script().resets()).starts(),
+    },
+    Manner {
+        word: "is down",
+        starts: Told::never_listens,
+    },
+];
+
+/// Who is called beside, on a thread of its own: the machine's time that it takes is its own, and not that of the
+/// callers.
+struct Elsewhere {
+    backend: Backend,
+    runtime: Option<Runtime>,
+}
+
+impl Elsewhere {
+    fn starts(manner: &Manner, timeout: &str) -> Self {
+        let mut builder = Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).enable_all().build().unwrap();
+        let within = runtime.enter();
+        let told = backend("beside").set(&format!("timeout = '{timeout}'")).forgets();
+        let backend = (manner.starts)(told);
+        drop(within);
+        Self {
+            backend,
+            runtime: Some(runtime),
+        }
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        // Who floods does not wait to be asked.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Those who have a vote.
+struct Chain {
+    backends: Vec<Backend>,
+}
+
+impl Chain {
+    /// One that edits results; and for messages one that refuses at once, beside one that takes its time.
+    fn starts() -> Self {
+        let edits = json_body(r#"{"result": {"倍率": [1]}, "addons": {"columns": 1}}"#);
+        Self {
+            backends: vec![
+                backend("edits").replies(edits).forgets().starts(),
+                backend("passes").forgets().starts(),
+                backend("refuses").replies(reject(403, "no")).forgets().starts(),
+                backend("slow")
+                    .replies(no_content().after(100))
+                    .forgets()
+                    .starts(),
+            ],
+        }
+    }
+
+    /// A gateway before them, with somebody beside or nobody.
+    async fn behind(&self, beside: Option<(Role, &Elsewhere)>) -> Gateway {
+        let key = beside.map_or("", |(role, _)| role.key);
+        gateway()
+            .server("max_body = '4MiB'\nmax_buffered = '32MiB'")
+            .backends(&self.backends)
+            .backends(beside.map(|(_, elsewhere)| &elsewhere.backend))
+            .hook("onResult", &format!("chain = [['edits', 'passes']]\n{key}"))
+            .hook("onMessage", &format!("chain = [['slow', 'refuses']]\n{key}"))
+            .starts()
+            .await
+    }
+}
+
+/// What the bot gets, but for what is never twice the same.
+fn told(response: &Response) -> (u16, Option<String>, Bytes) {
+    let content_type = response.header("content-type").map(str::to_owned);
+    (response.status, content_type, response.body.clone())
+}
+
+const HOOKS: [&str; 2] = ["onResult", "onMessage"];
+
+// === the answers ===
+
+#[tokio::test]
+async fn answers_and_memory_are_as_if_nobody_were_beside() {
+    let chain = Chain::starts();
+    let alone = chain.behind(None).await;
+    for role in ROLES {
+        for manner in &MANNERS {
+            let what = format!("a {} that {}", role.word, manner.word);
+            let elsewhere = Elsewhere::starts(manner, "700ms");
+            let gateway = chain.behind(Some((role, &elsewhere))).await;
+            is_answered_alike(&what, &alone, &gateway).await;
+            ends(&what, role, &gateway).await;
+            let peak = gateway.status_of("VmHWM:") / 1024;
+            assert!(peak < 3 * 32 + 96, "{what}: {peak} MiB");
+            gateway.stops().await;
+        }
+    }
+}
+
+/// Hooks at once, small and large, that go on and that are refused.
+const AT_ONCE: usize = 12;
+
+async fn is_answered_alike(what: &str, alone: &Gateway, gateway: &Gateway) {
+    for hook in HOOKS {
+        for nodes in [3, 1_000] {
+            let document = payload(hook, nodes).dumps();
+            let expected = alone.koipy().posts(&format!("/{hook}"), &document).await;
+            let (bot, path) = (gateway.koipy(), format!("/{hook}"));
+            let answers = (0..AT_ONCE).map(|_| bot.posts(&path, &document));
+            for answer in join_all(answers).await {
+                assert_eq!(told(&answer), told(&expected), "{what}: {hook} of {nodes} nodes");
+            }
+            let held = gateway.metrics().await.sum("koigate_buffered_bytes");
+            assert!(held <= (32 * MIB) as f64, "{what}: {held} bytes");
+        }
+    }
+}
+
+/// Every call to who is beside ends, and lets go of what it held.
+async fn ends(what: &str, role: Role, gateway: &Gateway) {
+    let hooks = (2 * HOOKS.len() * AT_ONCE) as f64;
+    let begun = Instant::now();
+    loop {
+        let metrics = gateway.metrics().await;
+        let ended: f64 = role.counted.iter().map(|series| metrics.sum(series)).sum();
+        let held = metrics.sum("koigate_buffered_bytes") + metrics.sum("koigate_buffered_beside_bytes");
+        let in_flight = metrics.sum("koigate_backend_in_flight");
+        if (ended, held, in_flight) == (hooks, 0.0, 0.0) {
+            return;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{what}: {ended} of {hooks} ended, {held} bytes held, {in_flight} in flight"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+// === the measurement ===
+
+/// How long one arm is under load in a round.
+const ROUND: Duration = Duration::from_secs(2);
+/// So many bots fire each kind of hook, each this often.
+const BOTS: u32 = 2;
+const EVERY: Duration = Duration::from_millis(20);
+
+/// What one gateway did in all rounds.
+#[derive(Default)]
+struct Seen {
+    /// By kind of hook, and for each round: the median and the 99th percentile, in milliseconds.
+    latencies: [Vec<(f64, f64)>; 2],
+    hooks: usize,
+    /// Of the processor, in seconds.
+    worked: f64,
+}
+
+/// What the processor has done for a process so far, in seconds.
+fn worked(gateway: &Gateway) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", gateway.id())).unwrap();
+    // The name may hold spaces; what follows begins with the third field.
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// One bot that fires on time whatever the answers take, and the milliseconds of each.
+async fn fires(gateway: &Gateway, request: &[u8], (status, first): (u16, Instant)) -> Vec<f64> {
+    let mut wire = Wire::connect(gateway.hooks).await;
+    let (mut next, mut took) = (tokio::time::Instant::from_std(first), Vec::new());
+    let until = next + ROUND;
+    while next < until {
+        sleep_until(next).await;
+        wire.write(request).await.unwrap();
+        let answer = wire.answered().await;
+        assert_eq!(answer.status, status);
+        took.push((tokio::time::Instant::now() - next).as_secs_f64() * 1e3);
+        next += EVERY;
+    }
+    took
+}
+
+impl Seen {
+    /// A round of load on one gateway.
+    async fn round(&mut self, gateway: &Gateway, requests: &[(Vec<u8>, u16); 2]) {
+        let before = worked(gateway);
+        let now = Instant::now();
+        let kinds = requests.iter().enumerate().map(|(kind, (request, status))| {
+            let bots = (0..BOTS).map(move |bot| {
+                // One after the other, so that no two hooks come at once.
+                let place = bot * 2 + kind as u32;
+                fires(gateway, request, (*status, now + EVERY / (2 * BOTS) * place))
+            });
+            join_all(bots)
+        });
+        for (kind, took) in join_all(kinds).await.into_iter().enumerate() {
+            let took: Vec<f64> = took.into_iter().flatten().collect();
+            self.hooks += took.len();
+            self.latencies[kind].push((percentile(&took, 0.5), percentile(&took, 0.99)));
+        }
+        self.worked += worked(gateway) - before;
+    }
+
+    /// Over all rounds the median of the medians, and that of the 99th percentiles.
+    fn of(&self, kind: usize) -> (f64, f64) {
+        let rounds = &self.latencies[kind];
+        let (medians, tails): (Vec<f64>, Vec<f64>) = rounds.iter().copied().unzip();
+        (percentile(&medians, 0.5), percentile(&tails, 0.5))
+    }
+}
+
+fn percentile(numbers: &[f64], part: f64) -> f64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().saturating_sub(1);
+    sorted
+        .get((last as f64 * part).round() as usize)
+        .copied()
+        .unwrap_or_default()
+}
+
+/// The two kinds of hooks as a bot sends them, and how they are answered.
+fn requests() -> [(Vec<u8>, u16); 2] {
+    HOOKS.map(|hook| {
+        let bot = Koipy::at(([127, 0, 0, 1], 0).into());
+        let document = payload(hook, 60).dumps();
+        let status = if hook == "onMessage" { 403 } else { 200 };
+        (bot.request(&format!("/{hook}"), document.as_bytes()), status)
+    })
+}
+
+#[tokio::test]
+#[ignore = "tests/isolation measures with a release build"]
+async fn measured() {
+    let rounds = std::env::var("KOIGATE_ISOLATION_ROUNDS");
+    let rounds: usize = rounds.map_or(3, |rounds| rounds.parse().unwrap());
+    let (chain, requests) = (Chain::starts(), requests());
+    eprintln!("Milliseconds without and with; medians over {rounds} rounds of {ROUND:?} each.");
+    eprintln!(
+        "{:<20} {:^17} {:^17} {:^17} {:^17} {:^15} {:^11}  calls",
+        "beside", "result p50", "result p99", "refusal p50", "refusal p99", "CPU ms a hook", "peak MiB"
+    );
+    for role in ROLES {
+        for manner in &MANNERS {
+            let elsewhere = Elsewhere::starts(manner, "1s");
+            let gateways = [
+                chain.behind(None).await,
+                chain.behind(Some((role, &elsewhere))).await,
+            ];
+            let mut seen = [Seen::default(), Seen::default()];
+            for round in 0..rounds {
+                for turn in 0..2 {
+                    let arm = (round + turn) % 2;
+                    seen[arm].round(&gateways[arm], &requests).await;
+                    // What was begun beside ends, and is nobody else's load.
+                    let with = &gateways[1];
+                    with.counts("koigate_backend_in_flight backend=beside", 0.0).await;
+                }
+            }
+            shows(
+                &format!("{} {}", role.word, manner.word),
+                role,
+                (&gateways, &seen),
+            )
+            .await;
+        }
+    }
+}
+
+async fn shows(what: &str, role: Role, (gateways, seen): (&[Gateway; 2], &[Seen; 2])) {
+    let [without, with] = seen;
+    let pair = |(one, other): (f64, f64)| format!("{one:>8.2}{other:>8.2}");
+    let (result, refusal) = ((without.of(0), with.of(0)), (without.of(1), with.of(1)));
+    let cost = |seen: &Seen| seen.worked * 1e3 / seen.hooks as f64;
+    let peaks = [0, 1].map(|arm: usize| gateways[arm].status_of("VmHWM:") / 1024);
+    let metrics = gateways[1].metrics().await;
+    let [ended, dropped] = role.counted.map(|series| metrics.sum(series));
+    eprintln!(
+        "{what:<20} {:<17} {:<17} {:<17} {:<17} {:<15} {:>5}{:>6}  {ended} ended, {dropped} left out",
+        pair((result.0.0, result.1.0)),
+        pair((result.0.1, result.1.1)),
+        pair((refusal.0.0, refusal.1.0)),
+        pair((refusal.0.1, refusal.1.1)),
+        format!("{:>7.2}{:>7.2}", cost(without), cost(with)),
+        peaks[0],
+        peaks[1],
+    );
+}
