@@ -193,8 +193,19 @@ async fn one_address_can_not_take_every_connection() {
         assert_eq!(answer.header("connection"), Some("close"));
         assert_eq!(wire.closed().await, "");
     }
+    let mut curious = gateway.connect().await;
+    curious
+        .write("HEAD /onMessage HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let told = curious.closed().await;
+    let told = String::from_utf8_lossy(&told);
+    assert!(
+        told.starts_with("HTTP/1.1 503 ") && told.ends_with("\r\n\r\n"),
+        "{told:?}"
+    );
     gateway
-        .counts("koigate_request_rejections_total reason=overloaded", 20.0)
+        .counts("koigate_request_rejections_total reason=overloaded", 21.0)
         .await;
     let healthy = answers_from(&gateway, [127, 0, 0, 9], hook("/onMessage", "")).await;
     assert_eq!(healthy.status, 204);

@@ -26,6 +26,8 @@ use crate::buffered::Full;
 const IDLE_TIME: Duration = Duration::from_secs(60);
 /// How long a head may take that has begun; the first of a connection has begun with it.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
+/// How long a caller for whom there is no seat may take to begin its request.
+const WORD_TIME: Duration = Duration::from_millis(100);
 /// What a read asks for while nobody knows how much is to come; what the connection keeps stays as small.
 pub(super) const SOME: usize = 8 * 1024;
 
@@ -90,7 +92,15 @@ impl<'a, D: Door> Session<'a, D> {
     /// Tells a caller for whom there is no seat. Where there is no place for that either, the connection just ends.
     pub(super) async fn turn_back(mut self, place: Option<&Seat>) {
         let response = self.door.refuse(Refusal::Overloaded).closing();
-        if place.is_some() && self.answer(response, Persistence::Close).await == Err(End::Answered) {
+        if place.is_none() {
+            return;
+        }
+        // Most have said already what they want, and a HEAD gets no body. Who says nothing is told all the same.
+        if self.caller.begin(Instant::now() + WORD_TIME).await == Err(Lost::Left) {
+            return;
+        }
+        self.part = BodyPart::of_answer_to(self.caller.arrived());
+        if self.answer(response, Persistence::Close).await == Err(End::Answered) {
             self.linger().await;
         }
     }

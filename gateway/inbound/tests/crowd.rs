@@ -61,6 +61,22 @@ async fn whoever_comes_after_the_last_seat_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_head_without_a_seat_gets_no_body() {
+    let house = House::open().await;
+    house.seats(0, 0);
+    let mut stream = house.connect().await;
+    stream
+        .write_all(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let whole = refused(Refusal::Overloaded);
+    let (head, body) = whole.split_once("\r\n\r\n").unwrap();
+    assert!(!body.is_empty());
+    assert_eq!(read_to_end(&mut stream).await, format!("{head}\r\n\r\n"));
+    assert_eq!(house.porch.refusals(), [Refusal::Overloaded]);
+}
+
+#[tokio::test]
 async fn one_address_takes_only_its_own_seats() {
     let house = House::open().await;
     house.seats(100, 2);
