@@ -6,13 +6,12 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::process::Command;
 
 use crate::sockets::Folder;
 use crate::support::gateway::gateway;
-use crate::support::wire::bounded;
+use crate::support::wire::{bounded, whole_answer};
 
 const HOOK: &str =
     "POST /unknown/path HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
@@ -53,15 +52,6 @@ fn listening() -> (TcpListener, String) {
     (listener, address)
 }
 
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> String {
-    stream.write_all(HOOK.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    bounded("an answer", stream.read_to_string(&mut answer))
-        .await
-        .unwrap();
-    answer
-}
-
 #[tokio::test]
 async fn who_came_before_the_program_is_answered() {
     let folder = Folder::new();
@@ -73,8 +63,8 @@ async fn who_came_before_the_program_is_answered() {
     let mut child = passed(&config, [hooks.into(), operators.0.into()])
         .spawn()
         .unwrap();
-    assert!(answer(hook).await.starts_with("HTTP/1.1 404 "));
-    assert!(answer(operator).await.starts_with("HTTP/1.1 "));
+    assert!(whole_answer(hook, HOOK).await.starts_with("HTTP/1.1 404 "));
+    assert!(whole_answer(operator, HOOK).await.starts_with("HTTP/1.1 "));
     let pid = i32::try_from(child.id().unwrap()).unwrap();
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();

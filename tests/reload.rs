@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -13,6 +11,7 @@ use tokio::time::sleep;
 
 use crate::support::backend::{Backend, backend};
 use crate::support::gateway::{Gateway, Setup, gateway};
+use crate::support::load::crew;
 use crate::support::payload::payload;
 use crate::support::reply::{no_content, reject};
 use crate::support::wire::bounded;
@@ -435,21 +434,7 @@ async fn two_hundred_reloads_under_load() {
             .chain("onMessage", "['router', ['columns', 'poster']]")
     };
     let gateway = setup(0).starts().await;
-    let over = Arc::new(AtomicBool::new(false));
-    let bots: Vec<_> = (0..4)
-        .map(|_| {
-            let (koipy, over) = (gateway.koipy(), over.clone());
-            tokio::spawn(async move {
-                let mut fired = 0;
-                while !over.load(Ordering::Relaxed) {
-                    let after = koipy.fires("onMessage", &payload("onMessage", 0)).await;
-                    assert_eq!(after.response.status, 204, "{:?}", after.response);
-                    fired += 1;
-                }
-                fired
-            })
-        })
-        .collect();
+    let bots = crew(&gateway, 4);
     for plan in 1..=RELOADS {
         let text = setup(plan).text();
         gateway.rewrites(if plan % 5 == 0 {
@@ -459,12 +444,7 @@ async fn two_hundred_reloads_under_load() {
         });
         reload(&gateway).await;
     }
-    over.store(true, Ordering::Relaxed);
-    let mut fired = 0;
-    for bot in bots {
-        fired += bot.await.unwrap();
-    }
-    assert_one_plan_each(&backends, fired);
+    assert_one_plan_each(&backends, bots.ends().await);
     let metrics = gateway.metrics().await;
     assert!(
         metrics.value(SUCCESS) >= 160.0 && metrics.value(FAILURE) >= 40.0,

@@ -8,13 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use crate::support::backend::backend;
 use crate::support::gateway::{Setup, gateway};
 use crate::support::tls::{Authority, Identity};
-use crate::support::wire::bounded;
+use crate::support::wire::{bounded, whole_answer};
 
 /// A folder for sockets: short, since the path of one is.
 pub(crate) struct Folder(PathBuf);
@@ -46,14 +45,8 @@ fn listening_at(socket: &Path) -> Setup {
 
 /// The whole answer to a hook through this socket.
 async fn asks(socket: &Path) -> String {
-    let mut stream = UnixStream::connect(socket).await.unwrap();
     let hook = "POST /onMessage HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
-    stream.write_all(hook.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    bounded("an answer", stream.read_to_string(&mut answer))
-        .await
-        .unwrap();
-    answer
+    whole_answer(UnixStream::connect(socket).await.unwrap(), hook).await
 }
 
 #[tokio::test]

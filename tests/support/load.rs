@@ -8,7 +8,9 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use super::gateway::Gateway;
 use super::koipy::Koipy;
+use super::payload::payload;
 use super::wire::Wire;
 
 /// Bots that send hooks until they are told to end, or are refused.
@@ -80,6 +82,47 @@ impl Load {
             sum.refused += tally.refused;
         }
         (sum, *self.last.lock().expect("no bot panics while it holds this"))
+    }
+}
+
+/// Bots that act on each answer as koipy does, to whom every hook has to be answered 204.
+pub(crate) struct Crew {
+    bots: Vec<JoinHandle<usize>>,
+    over: Arc<AtomicBool>,
+}
+
+/// So many of them, who begin at once.
+pub(crate) fn crew(gateway: &Gateway, bots: usize) -> Crew {
+    let over = Arc::new(AtomicBool::new(false));
+    let bot = |_| {
+        let (koipy, over) = (gateway.koipy(), Arc::clone(&over));
+        tokio::spawn(async move {
+            let mut fired = 0;
+            while !over.load(Ordering::Relaxed) {
+                let after = koipy.fires("onMessage", &payload("onMessage", 0)).await;
+                assert_eq!(after.response.status, 204, "{:?}", after.response);
+                fired += 1;
+            }
+            fired
+        })
+    };
+    Crew {
+        bots: (0..bots).map(bot).collect(),
+        over,
+    }
+}
+
+// === impl Crew ===
+
+impl Crew {
+    /// Lets each finish its hook: how many all of them have fired.
+    pub(crate) async fn ends(self) -> usize {
+        self.over.store(true, Ordering::Relaxed);
+        let mut fired = 0;
+        for bot in self.bots {
+            fired += bot.await.expect("every hook is answered 204");
+        }
+        fired
     }
 }
 

@@ -17,6 +17,17 @@ use tokio::time::timeout;
 /// How long anything in these tests may take before it counts as hung.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Sends a request that asks for the connection to be closed, and gives back all that comes: over whatever leads to
+/// the gateway.
+pub(crate) async fn whole_answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    bounded("an answer", stream.read_to_string(&mut answer))
+        .await
+        .unwrap();
+    answer
+}
+
 /// A connection, plain or TLS.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
     /// The socket below, to reset it.

@@ -5,17 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::support::backend::{Backend, backend};
 use crate::support::gateway::{Gateway, gateway};
-use crate::support::payload::payload;
+use crate::support::load::crew;
 
 /// How the file is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,18 +61,12 @@ async fn a_thousand_reloads_of_every_kind_under_load() {
 async fn check(reloads: usize) {
     let backends = ["router", "columns"].map(|name| backend(name).starts());
     let gateway = gateway_of(&backends, 0).starts().await;
-    let over = Arc::new(AtomicBool::new(false));
-    let bots: Vec<_> = (0..3).map(|_| bot(&gateway, over.clone())).collect();
+    let bots = crew(&gateway, 3);
     for number in 1..=reloads {
         let change = CHANGES[number % CHANGES.len()];
         change.makes(&gateway, &backends, number).await;
     }
-    over.store(true, Ordering::Relaxed);
-    let mut fired = 0;
-    for bot in bots {
-        fired += bot.await.unwrap();
-    }
-    assert_one_plan_each(&backends, fired);
+    assert_one_plan_each(&backends, bots.ends().await);
     let metrics = gateway.metrics().await;
     assert_eq!(metrics.sum("koigate_panics_total"), 0.0);
     assert_eq!(metrics.sum("koigate_hooks_in_flight"), 0.0);
@@ -98,20 +89,6 @@ fn gateway_of(backends: &[Backend], plan: usize) -> crate::support::gateway::Set
     );
     let setup = gateway().defaults(&lines).backends(backends);
     setup.chain("onMessage", "['router', ['columns']]")
-}
-
-/// Fires until it is over, and gives how often; whatever else than 204 comes is a failure.
-fn bot(gateway: &Gateway, over: Arc<AtomicBool>) -> JoinHandle<usize> {
-    let koipy = gateway.koipy();
-    tokio::spawn(async move {
-        let mut fired = 0;
-        while !over.load(Ordering::Relaxed) {
-            let after = koipy.fires("onMessage", &payload("onMessage", 0)).await;
-            assert_eq!(after.response.status, 204, "{:?}", after.response);
-            fired += 1;
-        }
-        fired
-    })
 }
 
 async fn status(gateway: &Gateway) -> Value {
