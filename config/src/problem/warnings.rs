@@ -112,6 +112,15 @@ problems! {
             /// `server.max_buffered`, in bytes.
             max_buffered: usize,
         },
+        /// Hooks that are in flight when the process is to end may be cut before their deadline.
+        "KG117" ShortDrain {
+            /// `server.drain`.
+            drain: Duration,
+            /// The hook that may take the longest.
+            hook: String,
+            /// Its deadline.
+            deadline: Duration,
+        },
     }
 }
 

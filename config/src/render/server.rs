@@ -1,8 +1,9 @@
 //! What should be known of the side that faces the bot, in words.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use crate::units::size;
+use crate::units::{duration, size};
 
 pub(super) fn body_unbuffered(max_body: usize, max_buffered: usize) -> (String, String) {
     let (body, buffered) = (size(max_body), size(max_buffered));
@@ -45,5 +46,13 @@ pub(super) fn reply_unbuffered(
             "Write a `server.max_buffered` of {} or more, or a smaller `max_reply`.",
             size(max_reply.saturating_add(max_body))
         ),
+    )
+}
+
+pub(super) fn short_drain(drain: Duration, hook: &str, deadline: Duration) -> (String, String) {
+    let (drain, deadline) = (duration(drain), duration(deadline));
+    (
+        format!("a stop waits {drain} for hooks in flight, and `{hook}` may take {deadline}"),
+        format!("Write a `server.drain` of {deadline} or more, or an earlier deadline."),
     )
 }

@@ -56,6 +56,11 @@ pub(super) fn warning(warning: &Warning) -> (String, String) {
             max_body,
             max_buffered,
         } => server::reply_unbuffered(backend, *max_reply, *max_body, *max_buffered),
+        Warning::ShortDrain {
+            drain,
+            hook,
+            deadline,
+        } => server::short_drain(*drain, hook, *deadline),
         Warning::NearlyOverride { meant } => (
             "this variable overrides nothing".into(),
             format!("Set `{meant}` if that is meant: `__` stands between a table and its key."),

@@ -26,6 +26,7 @@ pub(super) fn note(file: &File, plan: &Plan, findings: &mut Findings) {
         findings.note(&(0..0), Warning::NoHooks);
     }
     server::note(&file.server, &plan.server, findings);
+    server::note_drain(file, plan, findings);
     for (name, _) in in_file_order(&file.hooks) {
         note_name(name, findings);
         if let Some(chain) = plan.chains.get(name.value.as_str()) {

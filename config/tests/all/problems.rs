@@ -66,7 +66,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("nonsense = 1\n[server\nlisten = \"x\"\nfoo: 1", &["KG010 6:1", "KG004 7:8", "KG004 9:4"]),
     // Keys.
     ("servers.listen = \"x\"", &["KG010 6:1"]),
-    ("[server]\nlisten = \"127.0.0.1:2\"\ndrain = \"0s\"\nlame_duck = \"1h\"", &[]),
+    ("[server]\nlisten = \"127.0.0.1:2\"\ndrain = \"10s\"\nlame_duck = \"1h\"", &[]),
     ("[server]\ndrain = \"61m\"\nlame_duck = 5", &["KG021 7:9", "KG011 8:13"]),
     ("[defaults]\nurl = \"http://a/\"", &["KG010 7:1"]),
     ("retry = 1", &["KG010 6:1"]),
@@ -365,6 +365,14 @@ const CASES: &[(&str, &[&str])] = &[
     ("[server]\nauth = { token = \"t\" }", &[]),
     ("[server]\nmax_body = \"16MiB\"\nmax_buffered = \"48MiB\"", &[]),
     ("[server]\nmax_buffered = \"63MiB\"", &["KG116 3:11"]),
+    // A stop that waits for less than a hook may take.
+    ("[server]\ndrain = \"9s\"", &["KG117 7:9"]),
+    ("[server]\ndrain = \"0s\"", &["KG117 7:9"]),
+    ("[server]\ndrain = \"10s\"", &[]),
+    ("[server]\ndrain = \"9s\"\ndeadline = \"9s\"", &[]),
+    ("[server]\ndrain = \"40s\"\n[hooks.y]\nchain = [\"a\"]\ndeadline = \"41s\"", &["KG117 7:9"]),
+    ("[hooks.y]\nchain = [\"a\"]\ndeadline = \"31s\"", &["KG117 8:12"]),
+    ("[server]\ndeadline = \"31s\"", &["KG117 7:12"]),
     ("max_reply = \"225MiB\"\n[backends.b]\nurl = \"http://127.0.0.1/\"\n[hooks.y]\nchain = [\"b\"]", &["KG116 6:13"]),
     ("when = [{ at = \"/mesage/chat/id\", exists = true }, { at = \"/message/chat/id\", exists = true }]\n[hooks.onMessage]\nchain = [\"a\"]",
         &["KG111 6:16"]),

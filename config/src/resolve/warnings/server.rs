@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
-use koigate_core::plan::{Backend, Listen, Server};
+use koigate_core::plan::{Backend, Listen, Plan, Server};
 
-use crate::file::{self, Addresses};
+use crate::file::{self, Addresses, File};
 use crate::place::{Placed, Span};
 use crate::problem::Warning;
 use crate::report::Findings;
 use crate::resolve::auth::Reach;
+use crate::resolve::in_file_order;
 use crate::resolve::listen::reach;
 
 /// Notes addresses that other machines reach, and who may read or send what there.
@@ -50,6 +51,36 @@ pub(super) fn note_reply(backend: &Backend, server: &Server, span: &Span, findin
             },
         );
     }
+}
+
+/// Notes that a stop may cut the hook that may take the longest.
+pub(super) fn note_drain(file: &File, plan: &Plan, findings: &mut Findings) {
+    let drain = plan.server.drain;
+    let deadlines = in_file_order(&file.hooks)
+        .into_iter()
+        .filter_map(|(name, written)| {
+            let chain = plan.chains.get(name.value.as_str())?;
+            Some((name, written, chain.deadline))
+        });
+    // The first in the file of those that may take the same.
+    let Some((name, written, deadline)) = deadlines.rev().max_by_key(|(.., deadline)| *deadline) else {
+        return;
+    };
+    if drain >= deadline {
+        return;
+    }
+    let hook = name.value.clone();
+    let meant = [&file.server.drain, &written.deadline, &file.server.deadline];
+    let meant = meant.into_iter().flatten().next();
+    let span = meant.map_or(&name.span, |written| &written.span);
+    findings.note(
+        span,
+        Warning::ShortDrain {
+            drain,
+            hook,
+            deadline,
+        },
+    );
 }
 
 /// The address, if other machines reach it.
