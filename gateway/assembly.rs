@@ -104,13 +104,16 @@ impl Gateway {
             tracing::info!(%address, side = "admin", "listening");
         }
         self.reloader.turns(level);
-        self.reloader.begin_checks();
+        self.reloader.begin();
         // They end with the set, and with it with the gateway.
         let mut beside = JoinSet::new();
         beside.spawn(watch(self.reloader.clone()));
         beside.spawn(reload_at(hangups, self.reloader.clone()));
         let parting = || parting(&self.reloader.running().plan.server);
-        self.supervisor.run(stops, parting).await
+        let told = async { self.reloader.running().finish_telling().await };
+        let ended = self.supervisor.run_then(stops, parting, told).await;
+        self.reloader.running().stop_telling();
+        ended
     }
 }
 

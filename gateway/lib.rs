@@ -12,6 +12,7 @@
 //! serve       the hooks' door: auth, route, permits, dispatch, metrics, journal, headers of the answer
 //! dispatch    one hook through its chain; the only place that fans out
 //! aside       what goes on beside a hook: its shadows, which nobody waits for
+//! observers   what follows a hook: who is told of it, in order, once the answer has left
 //! buffered    the room for bodies and replies, of all hooks together
 //! calls       the calls of one stage; dropping them lets the losers end by rule
 //! offload     heavy judgement off the thread; drawing is the same for picture sheets
@@ -47,6 +48,7 @@ pub mod journal;
 pub mod live;
 pub mod logging;
 pub mod metrics;
+pub mod observers;
 pub mod offload;
 pub mod outbound;
 pub mod panics;

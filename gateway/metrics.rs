@@ -5,6 +5,8 @@
 //! touches is resolved once per plan ([`HookMeters`]), not looked up by label while it runs.
 
 mod kept;
+mod make;
+mod observers;
 mod shadows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,18 +16,17 @@ use koigate_core::attachment::AttachmentKind;
 use koigate_core::failure::FailureKind;
 use koigate_core::hook::{HookName, KNOWN};
 use koigate_core::outcome::{CallRecord, CallVerdict, HookVerdict, Outcome};
-use koigate_core::plan::{BackendId, Plan};
+use koigate_core::plan::{BackendId, Chain, Plan};
 use koigate_core::shadow::Finding;
-use prometheus::core::Collector;
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use self::kept::{Count, Kept};
+use self::make::{Make, register};
+use self::observers::NoticeMeters;
 pub use self::shadows::ShadowCounts;
-use self::shadows::{ShadowMeters, shadows_of};
+use self::shadows::ShadowMeters;
 use crate::inbound::Refusal;
 use crate::version::{REVISION, VERSION};
 use crate::{logging, panics};
@@ -33,11 +34,6 @@ use crate::{logging, panics};
 /// The values of the label `result`.
 const SUCCESS: &str = "success";
 const FAILURE: &str = "failure";
-
-/// Upper bounds of the histograms, in seconds: from a loopback service that says 204 to the longest deadline.
-const BUCKETS: [f64; 15] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
 
 /// What the process counts as a whole: name, HELP text, and where it stands.
 const OF_THE_PROCESS: [(&str, &str, Count); 2] = [
@@ -133,6 +129,10 @@ metrics! {
     table_guard: IntCounterVec = "koigate_table_guard_total" ["hook", "backend"];
     /// What shadows would have done, against what happened: agree, reject, change or fail.
     shadow: IntCounterVec = "koigate_shadow_total" ["hook", "backend", "would"];
+    /// Notices to observers, by how they ended: delivered, skipped, untestable, overflow, refused or gave_up.
+    observer_notices: IntCounterVec = "koigate_observer_notices_total" ["hook", "backend", "result"];
+    /// Notices that wait for an observer now.
+    observer_waiting: IntGaugeVec = "koigate_observer_waiting" ["backend"];
     /// Times that a shadow was left out, since the gateway's limits had no room beside the hooks.
     shadow_dropped: IntCounterVec = "koigate_shadow_dropped_total" ["hook", "backend"];
     /// Pictures that backends sent and that the answers carried.
@@ -163,6 +163,7 @@ pub struct HookMeters {
     dropped: [IntCounter; AttachmentKind::ALL.len()],
     backends: BTreeMap<BackendId, CallMeters>,
     shadows: BTreeMap<BackendId, ShadowMeters>,
+    observers: BTreeMap<BackendId, NoticeMeters>,
 }
 
 /// What the calls of one hook to one backend move.
@@ -242,9 +243,8 @@ impl Metrics {
         for (hook, backend) in calls_of(before).difference(&kept) {
             self.forget_call(hook, backend);
         }
-        for (hook, backend) in shadows_of(before).difference(&shadows_of(after)) {
-            ShadowMeters::forget(self, hook, backend);
-        }
+        ShadowMeters::forget(self, before, after);
+        NoticeMeters::forget(self, before, after);
         for hook in before.chains.keys().map(HookName::as_str) {
             if !KNOWN.contains(&hook) && !after.chains.contains_key(hook) {
                 self.forget_hook(hook);
@@ -257,6 +257,7 @@ impl Metrics {
         let chain = plan.chains.get(hook);
         let ids = chain.into_iter().flat_map(|chain| chain.called());
         let shadows = chain.into_iter().flat_map(|chain| &chain.shadows);
+        let observers = chain.into_iter().flat_map(|chain| &chain.observers);
         HookMeters {
             verdicts: HookVerdict::ALL.map(|verdict| self.hooks.with_label_values(&[name, verdict.as_str()])),
             duration: self.hook_duration.with_label_values(&[name]),
@@ -271,6 +272,9 @@ impl Metrics {
                 .collect(),
             shadows: shadows
                 .filter_map(|&id| Some((id, ShadowMeters::new(self, name, &plan.backend(id)?.name))))
+                .collect(),
+            observers: observers
+                .filter_map(|&id| Some((id, NoticeMeters::new(self, name, &plan.backend(id)?.name))))
                 .collect(),
         }
     }
@@ -352,12 +356,18 @@ impl Metrics {
 
 /// Every hook and backend of it that a plan can count calls of.
 fn calls_of(plan: &Plan) -> BTreeSet<(&str, &str)> {
-    let mut calls = BTreeSet::new();
+    pairs(plan, |chain| chain.called().collect())
+}
+
+/// Every hook and each of these backends of its chain, by name.
+fn pairs(plan: &Plan, of: impl Fn(&Chain) -> Vec<BackendId>) -> BTreeSet<(&str, &str)> {
+    let mut pairs = BTreeSet::new();
     for (hook, chain) in &plan.chains {
-        let backends = chain.called().filter_map(|id| plan.backend(id));
-        calls.extend(backends.map(|backend| (hook.as_str(), &*backend.name)));
+        let ids = of(chain).into_iter();
+        let backends = ids.filter_map(|id| plan.backend(id));
+        pairs.extend(backends.map(|backend| (hook.as_str(), &*backend.name)));
     }
-    calls
+    pairs
 }
 
 // === impl HookMeters ===
@@ -445,40 +455,6 @@ fn add(counter: &IntCounter, amount: u64) {
 fn pick<T: PartialEq + Copy>(counters: &[IntCounter], all: &[T], value: T) {
     if let Some((counter, _)) = counters.iter().zip(all).find(|(_, one)| **one == value) {
         counter.inc();
-    }
-}
-
-fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
-    registry.register(Box::new(collector.clone()))?;
-    Ok(collector)
-}
-
-/// One way to make every kind of metric.
-trait Make: Sized {
-    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self>;
-}
-
-impl Make for IntCounterVec {
-    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self> {
-        Self::new(Opts::new(name, help), labels)
-    }
-}
-
-impl Make for IntGaugeVec {
-    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self> {
-        Self::new(Opts::new(name, help), labels)
-    }
-}
-
-impl Make for IntGauge {
-    fn make(name: &str, help: &str, _labels: &[&str]) -> prometheus::Result<Self> {
-        Self::new(name, help)
-    }
-}
-
-impl Make for HistogramVec {
-    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self> {
-        Self::new(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()), labels)
     }
 }
 

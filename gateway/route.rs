@@ -74,6 +74,7 @@ mod tests {
             images: Images::Sheet,
             table_guard: TableGuard::Report,
             shadows: Vec::new(),
+            observers: Vec::new(),
         };
         Plan {
             server: Server {

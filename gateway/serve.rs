@@ -31,6 +31,7 @@ use crate::inbound::{Admitted, Capacity, Door, Head, Refusal, Request, Response}
 use crate::journal;
 use crate::live::{COUNTED, HookCaller, LiveHook, Running};
 use crate::metrics::Metrics;
+use crate::observers::{Account, Tidings};
 use crate::offload::offload;
 use crate::outbound::HOOK_HEADER;
 use crate::route::{Kind, route};
@@ -212,7 +213,7 @@ impl Served {
         let dispatched = self.dispatched(chain.clone(), base, form);
         match AssertUnwindSafe(dispatched).catch_unwind().await {
             Ok(done) => self.close(done, document),
-            Err(_) => self.broken(&chain),
+            Err(_) => self.broken(&chain, document),
         }
     }
 
@@ -232,9 +233,9 @@ impl Served {
             base,
         };
         let tally = Tally::new(self.running.plan.clone(), chain, hook).with_detail(self.detail());
-        let mut done = dispatch(&caller, tally, deadline, form).await;
-        if let (Some(beside), Some(happened)) = (beside, done.happened.take()) {
-            beside.tell(happened);
+        let done = dispatch(&caller, tally, deadline, form).await;
+        if let (Some(beside), Some(happened)) = (beside, &done.happened) {
+            beside.tell(happened.clone());
         }
         done
     }
@@ -274,12 +275,20 @@ impl Served {
     }
 
     fn close(self, done: Done, document: Bytes) -> Response {
-        let Done { outcome, answer, .. } = done;
+        let Done {
+            outcome,
+            answer,
+            happened,
+        } = done;
         let took = self.arrived.elapsed();
         self.hook.meters.count(&outcome, took.as_secs_f64());
         journal::hook(&self.ids.request, &outcome, took);
         let answered = Answered::of(&answer);
-        let response = self.response(self.counted(answer), &outcome.calls);
+        let mut response = self.response(self.counted(answer), &outcome.calls);
+        if let Some(happened) = happened.filter(|_| self.is_observed()) {
+            let account = Account::of(&self.ids.request, &outcome, (took, answered.status));
+            response = self.told_after(response, (outcome.verdict(), account), happened.document);
+        }
         let limits = &self.running.plan.admin.traces;
         if limits.keep > 0 {
             let finished = Finished {
@@ -296,15 +305,53 @@ impl Served {
         response
     }
 
+    fn is_observed(&self) -> bool {
+        self.hook
+            .chain
+            .as_ref()
+            .is_some_and(|chain| !chain.observers.is_empty())
+    }
+
+    /// The same response, and once it has left the observers are told.
+    fn told_after(
+        &self,
+        response: Response,
+        (verdict, account): (HookVerdict, Account),
+        document: Arc<Base>,
+    ) -> Response {
+        let tidings = Tidings {
+            running: self.running.clone(),
+            hook: self.hook.clone(),
+            name: self.name.clone(),
+            ids: self.ids.clone(),
+            verdict,
+            account,
+            document,
+        };
+        response.and_then(move || tidings.tell())
+    }
+
     /// The panic has been logged with its place and counted; here it gets the hook's id, and the caller an answer.
-    fn broken(&self, chain: &Chain) -> Response {
+    fn broken(&self, chain: &Chain, document: Bytes) -> Response {
         self.count_verdict(HookVerdict::Error);
         tracing::error!(
             id = self.ids.request,
             hook = self.name.as_str(),
             "a hook's task panicked"
         );
-        self.response(answer_for_broken(&self.running.plan, chain), &[])
+        let answer = answer_for_broken(&self.running.plan, chain);
+        let status = answer.status;
+        let response = self.response(answer, &[]);
+        if !self.is_observed() {
+            return response;
+        }
+        let (name, took) = (self.name.clone(), self.arrived.elapsed());
+        let account = Account::of_broken(&self.ids.request, &name, (took, status));
+        self.told_after(
+            response,
+            (HookVerdict::Error, account),
+            Arc::new(Base::new(document)),
+        )
     }
 
     fn count_verdict(&self, verdict: HookVerdict) {

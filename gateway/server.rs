@@ -26,6 +26,7 @@ mod socket;
 mod succession;
 mod unix;
 
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ use std::time::Duration;
 use koigate_core::plan::Listen;
 use rustix::process::Pid;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use self::group::{Group, Open};
 use self::handover::Offer;
@@ -205,7 +206,17 @@ impl Supervisor {
 
     /// Accepts until it is told to stop or another process has taken over, then lets what is in flight finish: for as
     /// long as `parting` says then, or until it is told a second time. Runs on the runtime it is called on.
-    pub async fn run(self, mut stops: Stops, parting: impl Fn() -> Parting) -> Ended {
+    pub async fn run(self, stops: Stops, parting: impl Fn() -> Parting) -> Ended {
+        self.run_then(stops, parting, ready(())).await
+    }
+
+    /// The same, and what of that time the callers leave is for the `rest`, which none of them waits for.
+    pub async fn run_then(
+        self,
+        mut stops: Stops,
+        parting: impl Fn() -> Parting,
+        rest: impl Future<Output = ()>,
+    ) -> Ended {
         let mut callers = self.callers.start();
         let mut operators = self.operators.start();
         self.phase.send_replace(Phase::Ready);
@@ -225,7 +236,8 @@ impl Supervisor {
             successors.leave();
             operators.leave().await;
         }
-        let ended = leave(&mut callers, cause, parting().after(cause), &mut stops).await;
+        let parting = parting().after(cause);
+        let ended = leave((&mut callers, rest), cause, parting, &mut stops).await;
         // An operator that stays connected is no reason to stay.
         let _ = timeout(ADMIN_PARTING, async {
             operators.close().await;
@@ -263,19 +275,36 @@ async fn succeeded(successors: Option<&Successors>, callers: &Open, operators: &
     successors.next(offers).await
 }
 
-async fn leave(callers: &mut Open, cause: Cause, parting: Parting, stops: &mut Stops) -> Ended {
-    tokio::select! {
+async fn leave(
+    (callers, rest): (&mut Open, impl Future<Output = ()>),
+    cause: Cause,
+    parting: Parting,
+    stops: &mut Stops,
+) -> Ended {
+    let until = tokio::select! {
         biased;
-        drained = drain(callers, cause, parting) => if drained { return Ended::Drained },
-        _ = stops.next() => tracing::warn!("told to stop once more"),
+        until = drain(callers, cause, parting) => until,
+        _ = stops.next() => {
+            tracing::warn!("told to stop once more");
+            None
+        }
+    };
+    if let Some(until) = until {
+        tokio::select! {
+            biased;
+            // What has not been done by then never will be.
+            _ = timeout_at(until, rest) => {}
+            _ = stops.next() => tracing::warn!("told to stop once more"),
+        }
+        return Ended::Drained;
     }
     let connections = callers.cut().await;
     tracing::warn!(connections, "ending with requests under way");
     Ended::CutShort
 }
 
-/// Whether all of it was done in time.
-async fn drain(callers: &mut Open, cause: Cause, Parting { lame_duck, drain }: Parting) -> bool {
+/// By when the rest has to be done, if all callers are gone by then.
+async fn drain(callers: &mut Open, cause: Cause, Parting { lame_duck, drain }: Parting) -> Option<Instant> {
     callers.announce_leave();
     if let Cause::Succeeded(successor) = cause {
         let successor = successor.as_raw_nonzero();
@@ -288,7 +317,8 @@ async fn drain(callers: &mut Open, cause: Cause, Parting { lame_duck, drain }: P
     }
     tracing::info!(at_most = ?drain, "stopping: hooks in flight finish first");
     callers.close().await;
-    timeout(drain, callers.gone()).await.is_ok()
+    let until = Instant::now() + drain;
+    timeout_at(until, callers.gone()).await.is_ok().then_some(until)
 }
 
 // === impl Phase ===

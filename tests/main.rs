@@ -30,6 +30,7 @@ mod isolation;
 mod limits;
 mod logs;
 mod metrics;
+mod observers;
 mod oddities;
 mod operator;
 mod reload;

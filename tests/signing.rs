@@ -18,7 +18,7 @@ const NEW: &str =
     "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw==";
 
 /// Whether a request is signed with this secret, as a service checks it.
-fn is_signed(request: &Request, secret: &str) -> bool {
+pub(crate) fn is_signed(request: &Request, secret: &str) -> bool {
     let value = |name| request.head.value(name).expect("a signed call");
     let (id, timestamp) = (value("webhook-id"), value("webhook-timestamp"));
     let key = STANDARD

@@ -100,6 +100,12 @@ fn write_chain(out: &mut String, plan: &Plan, name: &str, chain: &Chain) -> fmt:
     for backend in chain.shadows.iter().filter_map(|id| plan.backend(*id)) {
         write_backend(out, backend, ("", width), &backend::shadow_details(backend))?;
     }
+    if !chain.observers.is_empty() {
+        writeln!(out, "  -   told of the outcome, once the answer has left")?;
+    }
+    for backend in chain.observers.iter().filter_map(|id| plan.backend(*id)) {
+        write_backend(out, backend, ("", width), &backend::observer_details(backend))?;
+    }
     Ok(())
 }
 

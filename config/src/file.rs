@@ -197,6 +197,8 @@ pub(crate) struct Defaults {
     pub(crate) health: Option<Placed<Switch<Health>>>,
     /// As a backend's `tls`, for those whose URL is `https`. A backend's own stands for all of it, and `{}` for none.
     pub(crate) tls: Option<Placed<Table<BackendTls>>>,
+    /// As a backend's `queue`, key by key; each observer has its own.
+    pub(crate) queue: Option<Placed<Table<Queue>>>,
     /// As a backend's `always_finish`.
     pub(crate) always_finish: Option<Placed<bool>>,
     /// As a backend's `hide`. A backend's own `hide` or `show` stands for it.
@@ -251,6 +253,8 @@ pub(crate) struct Backend {
     /// Which certificates an `https` backend is trusted by, and which one it is shown. Default: the system's roots, and
     /// none.
     pub(crate) tls: Option<Placed<Table<BackendTls>>>,
+    /// What may wait until it is told, where it is an observer. Default: the keys below.
+    pub(crate) queue: Option<Placed<Table<Queue>>>,
     /// Whether a call goes on to its own timeout although another backend has already rejected. Default: false.
     pub(crate) always_finish: Option<Placed<bool>>,
     /// What it is not sent: JSON Pointers into the document, `*` for one segment, `-` and `_` in keys alike outside
@@ -277,6 +281,18 @@ pub(crate) struct Backend {
     /// `webhook-id`, `webhook-timestamp` and `webhook-signature`. A secret belongs to one backend, so this is not
     /// inherited. Default: calls are not signed.
     pub(crate) sign: Option<Placed<Table<Sign>>>,
+}
+
+/// What may wait until an observer is told. What there is no room for is dropped, counted and logged.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Queue {
+    /// The most notices. 1 to 1000000. Default: 1000.
+    pub(crate) length: Option<Placed<i64>>,
+    /// What they may hold in memory, about; one alone may be larger. 1KiB to 1GiB. Default: `"16MiB"`.
+    pub(crate) memory: Option<Placed<SizeText>>,
+    /// For how long one is tried again while the observer is not well. 1s to 24h. Default: `"1h"`.
+    pub(crate) give_up: Option<Placed<DurationText>>,
 }
 
 /// When calls to a backend stop for a while.
@@ -408,6 +424,11 @@ pub(crate) struct Hook {
     /// Under load they are left out first. None of them may be in a chain, of this hook or of another: let the new
     /// backend have the `url` of the old. Default: `[]`.
     pub(crate) shadow: Option<Placed<Vec<Placed<String>>>>,
+    /// Backends that are told what has become of a hook, once its answer has left: the document as the chain has left
+    /// it, each backend's verdict and time, and the answer's. They can't delay, change or refuse anything; what they
+    /// answer says only whether they have taken it. `hide`, `show`, `keys` and `when` are about that document. None of
+    /// them may be in a chain or a shadow, of this hook or of another. Default: `[]`.
+    pub(crate) observers: Option<Placed<Vec<Placed<String>>>>,
 }
 
 /// Which reject of a stage decides.

@@ -13,7 +13,7 @@ use crate::place::{Span, line_start};
 
 /// Keys whose values can't be secrets, wherever they stand. On a broken line, where nobody knows what belongs to
 /// what, only their values are shown.
-const PLAIN: [&str; 38] = [
+const PLAIN: [&str; 41] = [
     "allow",
     "always_finish",
     "chain",
@@ -26,12 +26,14 @@ const PLAIN: [&str; 38] = [
     "failure_statuses",
     "failures",
     "format",
+    "give_up",
     "hide",
     "images",
     "interval",
     "keep",
     "keys",
     "lame_duck",
+    "length",
     "level",
     "listen",
     "max_body",
@@ -43,6 +45,7 @@ const PLAIN: [&str; 38] = [
     "may",
     "may_change",
     "memory",
+    "observers",
     "on_conflict",
     "on_failure",
     "reject",
@@ -55,7 +58,7 @@ const PLAIN: [&str; 38] = [
 ];
 
 /// The other keys. What else looks like a key on a broken line may be a line of a secret.
-const OTHER: [&str; 29] = [
+const OTHER: [&str; 30] = [
     "admin",
     "at",
     "auth",
@@ -77,6 +80,7 @@ const OTHER: [&str; 29] = [
     "matches",
     "not_in",
     "path",
+    "queue",
     "secret",
     "server",
     "sign",

@@ -362,6 +362,13 @@ problems! {
             /// The hook whose chain that is.
             hook: String,
         },
+        /// An observer that is also asked.
+        "KG251" ObserverAsked {
+            /// Its name.
+            name: String,
+            /// The hook that asks it, in its chain or as a shadow.
+            hook: String,
+        },
     }
 }
 

@@ -374,6 +374,10 @@ fn chain(problem: &ChainProblem) -> (String, String) {
             format!("`{name}` is a shadow and has a vote in the chain of `{hook}`"),
             "Name it in one of the two, or add a backend with another name and the same `url`.".into(),
         ),
+        ChainProblem::ObserverAsked { name, hook } => (
+            format!("`{name}` is an observer, and `{hook}` asks it"),
+            "Name it in one of the two, or add a backend with another name and the same `url`.".into(),
+        ),
     }
 }
 

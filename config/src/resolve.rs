@@ -13,6 +13,7 @@ mod health;
 mod listen;
 mod pem;
 mod quantity;
+mod queue;
 mod replicas;
 mod secret;
 mod server;
@@ -58,6 +59,7 @@ pub(crate) fn resolve(file: &File, around: &Surroundings<'_>, findings: &mut Fin
     let mut chains = BTreeMap::new();
     let hooks = in_file_order(&file.hooks);
     chain::note_votes(&hooks, findings);
+    chain::note_asked(&hooks, findings);
     for (name, hook) in hooks {
         let Some(chain) = chain::resolve((name, hook), &names, deadline, around, findings) else {
             continue;

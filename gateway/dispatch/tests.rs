@@ -12,7 +12,7 @@ use koigate_core::hook::{Hook, HookName};
 use koigate_core::outcome::{CallVerdict, HookVerdict};
 use koigate_core::plan::{
     Admin, Backend, BackendId, BackendTls, Chain, Images, Listen, Log, LogFormat, LogLevel, OnConflict,
-    OnFailure, Plan, RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
+    OnFailure, Plan, Queue, RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
 };
 use koigate_core::reply::Reply;
 use koigate_core::view::Base;
@@ -122,6 +122,7 @@ fn script(after: u64, brings: Result<Reply, FailureKind>) -> Script {
         breaker: None,
         health: None,
         tls: BackendTls::default(),
+        queue: Queue::default(),
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),
@@ -203,6 +204,7 @@ fn scene(stages: Vec<Vec<Script>>) -> Scene {
         images: Images::Sheet,
         table_guard: TableGuard::Report,
         shadows: Vec::new(),
+        observers: Vec::new(),
     });
     let listen = "127.0.0.1:0".parse().unwrap();
     let plan = Arc::new(Plan {

@@ -1,5 +1,6 @@
 //! What stands behind a listener, and the request and response that pass through it.
 
+use std::fmt;
 use std::future::Future;
 
 use bytes::Bytes;
@@ -70,7 +71,7 @@ pub struct Request {
 }
 
 /// What the caller gets.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Response {
     /// Status, what it carries, and the headers that say what that is.
     pub answer: Answer,
@@ -79,7 +80,13 @@ pub struct Response {
     pub headers: Vec<(&'static str, String)>,
     /// Whether more may be asked on this connection.
     pub connection: Connection,
+    /// What is done once it has left.
+    pub afterwards: Afterwards,
 }
+
+/// What is done once an answer has left, or its caller has: when this is dropped. By default nothing.
+#[derive(Default)]
+pub struct Afterwards(Option<Box<dyn FnOnce() + Send>>);
 
 /// What becomes of a connection after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +140,13 @@ impl Response {
         self
     }
 
+    /// The same, and this is done once it has left. It takes the place of what was to be done.
+    #[must_use]
+    pub fn and_then(mut self, deed: impl FnOnce() + Send + 'static) -> Self {
+        self.afterwards = Afterwards(Some(Box::new(deed)));
+        self
+    }
+
     /// The same, and the connection is closed after it.
     #[must_use]
     pub fn closing(mut self) -> Self {
@@ -147,7 +161,28 @@ impl From<Answer> for Response {
             answer,
             headers: Vec::new(),
             connection: Connection::KeepAlive,
+            afterwards: Afterwards::default(),
         }
+    }
+}
+
+// === impl Afterwards ===
+
+impl Drop for Afterwards {
+    fn drop(&mut self) {
+        if let Some(deed) = self.0.take() {
+            deed();
+        }
+    }
+}
+
+impl fmt::Debug for Afterwards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "Afterwards(..)"
+        } else {
+            "Afterwards"
+        })
     }
 }
 

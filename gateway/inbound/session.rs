@@ -4,6 +4,7 @@
 //! three ways: the caller gets an answer that says `Connection: close`, the connection is just closed (it has
 //! left, or its time is up and an answer would be acted upon), or the request is answered as usual.
 
+use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::time::Duration;
@@ -226,11 +227,13 @@ impl<'a, D: Door> Session<'a, D> {
         }
     }
 
-    async fn answer(&mut self, response: Response, wanted: Persistence) -> Result<(), End> {
+    async fn answer(&mut self, mut response: Response, wanted: Persistence) -> Result<(), End> {
         let closes = response.connection == Connection::Close || *self.leave.borrow() >= Leave::LastAnswers;
         let persistence = if closes { Persistence::Close } else { wanted };
+        let afterwards = mem::take(&mut response.afterwards);
         let body = response::encode(&mut self.out, response, persistence, self.part);
         let written = self.caller.write(self.out.as_slice().chain(body)).await;
+        drop(afterwards);
         match (written, persistence) {
             (Err(_), _) => Err(End::Gone),
             (Ok(()), Persistence::Close) => Err(End::Answered),

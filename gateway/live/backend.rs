@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::health::{Budget, Phase, Seat};
-use koigate_core::plan::{Backend, Target};
+use koigate_core::plan::{Backend, Role, Target};
 use prometheus::IntGauge;
 use tokio::time::Instant;
 
@@ -13,6 +13,7 @@ use super::balance::{Balance, Chosen};
 use super::breaker::{Admitted, LiveBreaker};
 use super::checks::Checks;
 use crate::buffered::Room;
+use crate::observers::Lane;
 use crate::outbound::{Connections, Signer, Upstream};
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
@@ -34,6 +35,8 @@ pub struct LiveBackend {
     budget: Option<Arc<Mutex<Budget>>>,
     /// Where some are configured. They go on over reloads that leave all of it unchanged.
     checks: Option<Arc<Checks>>,
+    /// Where it is an observer. It outlives every reload that keeps it one.
+    lane: Option<Arc<Lane>>,
     gauges: Gauges,
 }
 
@@ -47,13 +50,21 @@ struct Gauges {
     in_flight: IntGauge,
     up: IntGauge,
     breaker_open: IntGauge,
+    /// Of an observer.
+    waiting: Option<IntGauge>,
 }
 
 // === impl LiveBackend ===
 
 impl LiveBackend {
-    /// Brings a backend to life, with what has lived under its name, if anything has. Its replies count in `room`.
-    pub fn new(backend: Arc<Backend>, lived: Option<&Self>, ground: &Ground, room: &Arc<Room>) -> Self {
+    /// Brings a backend to life, with what has lived under its name, if anything has. Its replies count in the room of
+    /// its role.
+    pub fn new(
+        (backend, role): (Arc<Backend>, Role),
+        lived: Option<&Self>,
+        ground: &Ground,
+        room: &Arc<Room>,
+    ) -> Self {
         let upstreams: Vec<_> = backend
             .replicas
             .iter()
@@ -71,7 +82,8 @@ impl LiveBackend {
             in_flight: lived.map(|lived| lived.in_flight.clone()).unwrap_or_default(),
             breaker: breaker(&backend, lived),
             budget: (backend.retries > 0).then(|| budget.unwrap_or_default()),
-            gauges: Gauges::new(&backend, ground),
+            lane: (role == Role::Observer).then(|| lane(&backend, lived)),
+            gauges: Gauges::new(&backend, role, ground),
             upstreams,
             balance,
             checks,
@@ -90,9 +102,18 @@ impl LiveBackend {
 
     /// Brings `/metrics` up to date with what changes by itself.
     pub fn show(&self) {
+        if let (Some(gauge), Some(lane)) = (&self.gauges.waiting, &self.lane) {
+            let notices = lane.waiting().notices;
+            gauge.set(i64::try_from(notices).unwrap_or(i64::MAX));
+        }
         self.gauges.up.set(i64::from(self.is_up()));
         let is_open = self.breaker().is_some_and(|phase| phase != Phase::Closed);
         self.gauges.breaker_open.set(i64::from(is_open));
+    }
+
+    /// The way of what it is told, where it is an observer.
+    pub fn lane(&self) -> Option<&Arc<Lane>> {
+        self.lane.as_ref()
     }
 
     /// Whether no check says otherwise of at least one replica.
@@ -219,17 +240,24 @@ impl Drop for Place {
 // === impl Gauges ===
 
 impl Gauges {
-    fn new(backend: &Backend, ground: &Ground) -> Self {
+    fn new(backend: &Backend, role: Role, ground: &Ground) -> Self {
         let (label, metrics) = ([&*backend.name], &ground.metrics);
         Self {
             in_flight: metrics.backend_in_flight.with_label_values(&label),
             up: metrics.backend_up.with_label_values(&label),
             breaker_open: metrics.backend_breaker_open.with_label_values(&label),
+            waiting: (role == Role::Observer).then(|| metrics.observer_waiting.with_label_values(&label)),
         }
     }
 }
 
 // === what goes on ===
+
+/// The lane of an observer: the one that it has had, with what waits in it.
+fn lane(backend: &Backend, lived: Option<&LiveBackend>) -> Arc<Lane> {
+    let kept = lived.and_then(|lived| lived.lane.clone());
+    kept.unwrap_or_else(|| Arc::new(Lane::in_memory(backend)))
+}
 
 /// The way to a replica: the one that was there, if it is still the same.
 fn way(

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use koigate_core::failure::{Failure, FailureKind};
+use koigate_core::outcome::HookVerdict;
 use koigate_core::plan::BackendId;
 use koigate_core::reply::Reply;
 use tokio::time::Instant;
@@ -27,6 +28,8 @@ pub struct HookCaller {
     ids: Ids,
     deadline: Instant,
     made: Made,
+    /// What an observer is told before anything else.
+    verdict: Option<HookVerdict>,
 }
 
 /// One backend that is about to be asked.
@@ -67,6 +70,20 @@ impl HookCaller {
         Self::holding(made, running, hook, ids, deadline)
     }
 
+    /// The same for an observer, which is sent this: bytes that count in its own queue.
+    pub fn telling(
+        running: Arc<Running>,
+        hook: Arc<LiveHook>,
+        ids: Ids,
+        (notice, verdict): (&Bytes, HookVerdict),
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            verdict: Some(verdict),
+            ..Self::beside(running, hook, ids, notice, deadline)
+        }
+    }
+
     fn holding(made: Made, running: Arc<Running>, hook: Arc<LiveHook>, ids: Ids, deadline: Instant) -> Self {
         Self {
             running,
@@ -74,6 +91,7 @@ impl HookCaller {
             ids,
             deadline,
             made,
+            verdict: None,
         }
     }
 
@@ -132,6 +150,7 @@ impl Caller for HookCaller {
             request_id: &self.ids.request,
             idempotency_key: &self.ids.request,
             traceparent: &self.ids.traceparent(),
+            verdict: self.verdict.map(HookVerdict::as_str),
             signature,
             body,
         };

@@ -146,6 +146,7 @@ fn fields(old: &Backend, new: &Backend) -> Vec<&'static str> {
         when,
         sign,
         guards,
+        queue,
     } = new;
     let Guards {
         sight,
@@ -174,6 +175,7 @@ fn fields(old: &Backend, new: &Backend) -> Vec<&'static str> {
         ("keys", old.guards.keys != *keys),
         ("may_change", old.guards.may_change != *may_change),
         ("may", old.guards.may != *may),
+        ("queue", old.queue != *queue),
     ])
 }
 
@@ -186,6 +188,7 @@ fn rules((old_plan, old): (&Plan, &Chain), (new_plan, new): (&Plan, &Chain)) -> 
         images,
         table_guard,
         shadows,
+        observers,
     } = new;
     differing([
         ("chain", names(old_plan, old) != names(new_plan, new)),
@@ -197,6 +200,10 @@ fn rules((old_plan, old): (&Plan, &Chain), (new_plan, new): (&Plan, &Chain)) -> 
         (
             "shadow",
             named(old_plan, &old.shadows) != named(new_plan, shadows),
+        ),
+        (
+            "observers",
+            named(old_plan, &old.observers) != named(new_plan, observers),
         ),
     ])
 }

@@ -19,8 +19,9 @@ mod watch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use koigate_core::hook::HookName;
-use koigate_core::plan::{BackendId, Chain, Plan};
+use koigate_core::plan::{BackendId, Chain, Plan, Role};
 
 pub use self::backend::LiveBackend;
 pub use self::breaker::Admitted;
@@ -32,6 +33,7 @@ pub use self::reload::{LastReload, Reloader, Standing, Trigger};
 pub use self::watch::watch;
 use crate::buffered::Room;
 use crate::metrics::{HookMeters, Metrics, ShadowCounts};
+use crate::observers::Lane;
 use crate::outbound::{Connector, Template};
 use crate::tls::Speech;
 
@@ -50,7 +52,7 @@ pub struct Running {
     beside: Arc<Room>,
 }
 
-/// What shadows may hold besides what hooks may: this part of `server.max_buffered`.
+/// What goes on beside the hooks may hold besides what they may: this part of `server.max_buffered`.
 const SHARE_BESIDE: usize = 8;
 
 /// What plans are brought to life with, the same for all plans of a process.
@@ -86,9 +88,12 @@ impl Running {
             .zip(&plan.backends)
             .map(|(index, backend)| {
                 let lived = before.and_then(|running| running.named(&backend.name));
-                let is_shadow = plan.is_shadow(BackendId(index));
-                let room = if is_shadow { &beside } else { &ground.room };
-                Arc::new(LiveBackend::new(backend.clone(), lived, ground, room))
+                let role = plan.role(BackendId(index));
+                let room = match role {
+                    Role::Voter => &ground.room,
+                    Role::Shadow | Role::Observer => &beside,
+                };
+                Arc::new(LiveBackend::new((backend.clone(), role), lived, ground, room))
             })
             .collect();
         let hooks = ground
@@ -124,7 +129,7 @@ impl Running {
         &self.room
     }
 
-    /// The room for what shadows are sent and reply, apart from that of the hooks.
+    /// The room for what shadows are sent and reply, and observers reply, apart from that of the hooks.
     pub fn beside(&self) -> &Arc<Room> {
         &self.beside
     }
@@ -143,11 +148,36 @@ impl Running {
         self.plan.is_shadow(id).then_some(counts)
     }
 
-    /// Begins to check the backends that are to be checked, or goes on.
-    pub fn begin_checks(&self) {
+    /// Begins to check the backends that are to be checked and to tell the observers what they are to be told, or goes
+    /// on.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime.
+    pub fn begin(self: &Arc<Self>) {
         for live in &self.backends {
             live.begin_checks();
+            if let Some(lane) = live.lane() {
+                lane.go_by(self, live.backend.queue);
+            }
         }
+    }
+
+    /// Returns once the observers have been told all that they were to be told.
+    pub async fn finish_telling(&self) {
+        let lanes = self.backends.iter().filter_map(|live| live.lane());
+        join_all(lanes.map(|lane| lane.finish())).await;
+    }
+
+    /// Says what the observers will never be told, since the process ends.
+    pub fn stop_telling(&self) {
+        let lanes = self.backends.iter().filter_map(|live| live.lane());
+        lanes.for_each(|lane| lane.count_stopped());
+    }
+
+    /// The way of what this observer is told.
+    pub fn lane(&self, id: BackendId) -> Option<&Arc<Lane>> {
+        self.backend(id)?.lane()
     }
 
     /// The kind of hook of this name, if one can arrive.

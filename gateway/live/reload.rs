@@ -25,8 +25,8 @@ pub struct Reloader {
     running: Arc<ArcSwap<Running>>,
     ground: Ground,
     level: OnceLock<Level>,
-    /// Whether backends are checked: not before hooks are answered.
-    checks: AtomicBool,
+    /// Whether plans begin to work: not before hooks are answered.
+    begun: AtomicBool,
     fixed: Fixed,
     read: Read,
     /// One reload at a time: each begins with what the one before has left.
@@ -113,7 +113,7 @@ impl Reloader {
             running: Arc::new(ArcSwap::new(running)),
             ground,
             level: OnceLock::new(),
-            checks: AtomicBool::new(false),
+            begun: AtomicBool::new(false),
             fixed,
             read: Origin::read,
             turn: AsyncMutex::default(),
@@ -127,10 +127,15 @@ impl Reloader {
         let _ = self.level.set(level);
     }
 
-    /// From here on the backends are checked that are to be checked, of this plan and of those that follow.
-    pub fn begin_checks(&self) {
-        self.checks.store(true, Ordering::Relaxed);
-        self.running().begin_checks();
+    /// From here on the backends are checked that are to be checked, and observers told, of this plan and of those that
+    /// follow.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime.
+    pub fn begin(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+        self.running().begin();
     }
 
     /// Where the plan stands that hooks begin with.
@@ -233,8 +238,8 @@ impl Reloader {
         state.plans.push(Arc::downgrade(&after));
         drop(state);
         self.running.store(after.clone());
-        if self.checks.load(Ordering::Relaxed) {
-            after.begin_checks();
+        if self.begun.load(Ordering::Relaxed) {
+            after.begin();
         }
         self.ground.metrics.forget(&before.plan, &after.plan);
     }

@@ -1,13 +1,11 @@
 //! What a shadow of one kind of hook moves, besides what every call does.
 
-use std::collections::BTreeSet;
-
 use koigate_core::plan::Plan;
 use koigate_core::shadow::{Finding, Would};
 use prometheus::IntCounter;
 use serde::{Deserialize, Serialize};
 
-use super::{Metrics, pick};
+use super::{Metrics, pairs, pick};
 
 /// What a shadow would have done so far, with all hooks that it is a shadow of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,14 +39,18 @@ impl ShadowMeters {
         }
     }
 
-    /// Drops them; a series that was never there is no error.
-    pub(super) fn forget(metrics: &Metrics, hook: &str, backend: &str) {
-        for would in Would::ALL {
-            let _ = metrics
-                .shadow
-                .remove_label_values(&[hook, backend, would.as_str()]);
+    /// Drops those of what was a shadow in the plan before and is none any more: one that comes to have a vote is called
+    /// as before. A series that was never there is no error.
+    pub(super) fn forget(metrics: &Metrics, before: &Plan, after: &Plan) {
+        let shadows = |plan| pairs(plan, |chain| chain.shadows.clone());
+        for (hook, backend) in shadows(before).difference(&shadows(after)) {
+            for would in Would::ALL {
+                let _ = metrics
+                    .shadow
+                    .remove_label_values(&[hook, backend, would.as_str()]);
+            }
+            let _ = metrics.shadow_dropped.remove_label_values(&[hook, backend]);
         }
-        let _ = metrics.shadow_dropped.remove_label_values(&[hook, backend]);
     }
 
     /// Counts what it would have done, or that it was left out.
@@ -89,14 +91,3 @@ impl ShadowCounts {
 }
 
 // === helpers ===
-
-/// Every hook and shadow of it that a plan can count. One that comes to have a vote is called as before, and is none of
-/// them any more.
-pub(super) fn shadows_of(plan: &Plan) -> BTreeSet<(&str, &str)> {
-    let mut shadows = BTreeSet::new();
-    for (hook, chain) in &plan.chains {
-        let backends = chain.shadows.iter().filter_map(|&id| plan.backend(id));
-        shadows.extend(backends.map(|backend| (hook.as_str(), &*backend.name)));
-    }
-    shadows
-}

@@ -34,7 +34,7 @@ use crate::buffered::{Held, Room};
 pub use self::dial::{Connector, UnreadableRoots};
 pub use self::names::REMEMBERED;
 pub use self::pool::{IDLE, LIFE};
-pub use self::request::{Check, HOOK_HEADER, Request, Template};
+pub use self::request::{Check, HOOK_HEADER, Request, Template, VERDICT_HEADER};
 pub use self::sign::{Signature, Signer};
 
 /// The largest answer to an active check, in bytes: a page for people at most.

@@ -11,6 +11,9 @@ use super::sign::Signature;
 /// The header that marks a request as ours. A hook that carries it has come round in a loop.
 pub const HOOK_HEADER: &str = "X-Koigate-Hook";
 
+/// The header that tells an observer how the hook ended, before it has read anything else.
+pub const VERDICT_HEADER: &str = "X-Koigate-Verdict";
+
 const USER_AGENT: &str = concat!("koigate/", env!("CARGO_PKG_VERSION"));
 
 /// What every request to one backend for one kind of hook begins with.
@@ -29,7 +32,7 @@ pub struct Check {
 
 /// One request.
 ///
-/// The three marks go into the header as they are: each must be a header value (RFC 9110 section 5.5).
+/// The marks go into the header as they are: each must be a header value (RFC 9110 section 5.5).
 #[derive(Clone)]
 pub struct Request<'a> {
     /// What it begins with.
@@ -40,6 +43,8 @@ pub struct Request<'a> {
     pub idempotency_key: &'a str,
     /// W3C `traceparent`.
     pub traceparent: &'a str,
+    /// `X-Koigate-Verdict`, for an observer: how the hook ended.
+    pub verdict: Option<&'static str>,
     /// What it is signed with, where the backend wants that.
     pub signature: Option<Signature>,
     /// The document.
@@ -123,6 +128,12 @@ impl Request<'_> {
             self.traceparent,
         );
         debug_assert!(line.is_ok(), "a vector takes whatever is written");
+        if let Some(verdict) = self.verdict {
+            output.extend_from_slice(VERDICT_HEADER.as_bytes());
+            output.extend_from_slice(b": ");
+            output.extend_from_slice(verdict.as_bytes());
+            output.extend_from_slice(b"\r\n");
+        }
         if let Some(signature) = &self.signature {
             signature.write(output);
         }

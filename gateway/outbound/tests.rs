@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use koigate_core::guards::Guards;
 use koigate_core::hook::HookName;
-use koigate_core::plan::{Backend, BackendTls, Header, OnFailure, Scheme, StatusSet, Target};
+use koigate_core::plan::{Backend, BackendTls, Header, OnFailure, Queue, Scheme, StatusSet, Target};
 use koigate_core::secret::Secret;
 
 use super::*;
@@ -43,6 +43,7 @@ pub(super) fn backend(address: SocketAddr) -> Backend {
         breaker: None,
         health: None,
         tls: BackendTls::default(),
+        queue: Queue::default(),
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),
@@ -81,6 +82,7 @@ fn request(template: &Template, body: impl Into<Bytes>) -> Request<'_> {
         template,
         request_id: "request-1",
         idempotency_key: "key-1",
+        verdict: None,
         traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         signature: None,
         body: body.into(),

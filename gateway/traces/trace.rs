@@ -350,11 +350,11 @@ fn is_hidden(pointer: &str, hidden: &[Pointer]) -> bool {
 }
 
 /// RFC 3339 in UTC; empty for a time that has none.
-pub(super) fn moment(at: SystemTime) -> String {
+pub(crate) fn moment(at: SystemTime) -> String {
     Timestamp::try_from(at).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub(crate) fn milliseconds(time: Duration) -> f64 {
     // A hundredth of a millisecond is as much as a reader can use.
     (time.as_secs_f64() * 100_000.0).round() / 100.0
 }

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use koigate_core::guards::{Guards, Keys, Power, Sight};
-use koigate_core::plan::{Backend, BackendTls, OnFailure, StatusSet};
+use koigate_core::plan::{Backend, BackendTls, OnFailure, Queue, StatusSet};
 use koigate_core::pointer::Pointer;
 use koigate_core::texts;
 
@@ -27,6 +27,25 @@ pub(super) fn details(backend: &Backend) -> Vec<String> {
 /// The same of a shadow, whose failure means nothing for the hook.
 pub(super) fn shadow_details(backend: &Backend) -> Vec<String> {
     let mut details = vec![patience(backend)];
+    details.extend(terms(backend));
+    details
+}
+
+/// The same of an observer, which is tried again for as long as its notices may wait.
+pub(super) fn observer_details(backend: &Backend) -> Vec<String> {
+    let Queue {
+        length,
+        memory,
+        give_up,
+    } = backend.queue;
+    let mut details = vec![
+        patience(backend),
+        format!(
+            "up to {length} notices wait, {} of memory, {} at most",
+            size(memory),
+            duration(give_up)
+        ),
+    ];
     details.extend(terms(backend));
     details
 }

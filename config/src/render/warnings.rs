@@ -10,7 +10,7 @@ pub(super) fn warning(warning: &Warning) -> (String, String) {
     match warning {
         Warning::UnusedBackend { name } => (
             format!("no hook asks `{name}`"),
-            "Name it in a chain or as a shadow, or remove it.".into(),
+            "Name it in a chain, as a shadow or as an observer, or remove it.".into(),
         ),
         Warning::NoHooks => (
             "no hook has a chain, so every hook is answered 204".into(),

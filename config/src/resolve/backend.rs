@@ -7,13 +7,13 @@ use koigate_core::condition::Condition;
 use koigate_core::guards::Guards;
 use koigate_core::hook::is_name;
 use koigate_core::plan::{
-    Backend, BackendTls, Breaker, Header, Health, OnFailure, Scheme, StatusSet, Target,
+    Backend, BackendTls, Breaker, Header, Health, OnFailure, Queue, Scheme, StatusSet, Target,
 };
 use koigate_core::texts;
 
 use super::listen::Listeners;
 use super::quantity::{self, PERMITS};
-use super::{Surroundings, conditions, guards, headers, health, replicas, sign, tls, word};
+use super::{Surroundings, conditions, guards, headers, health, queue, replicas, sign, tls, word};
 use crate::file::{self, Defaults, Status};
 use crate::place::Placed;
 use crate::problem::{KeyProblem, ValueProblem, quotable};
@@ -43,6 +43,7 @@ pub(super) struct Inherited {
     breaker: Option<Breaker>,
     health: Option<Health>,
     tls: BackendTls,
+    queue: Queue,
     always_finish: bool,
     guards: Guards,
     when: Vec<Condition>,
@@ -76,6 +77,7 @@ pub(super) fn inherited(
             around,
             findings,
         ),
+        queue: queue::resolve(defaults.queue.as_ref(), Queue::default(), findings),
         always_finish: defaults
             .always_finish
             .as_ref()
@@ -138,6 +140,7 @@ pub(super) fn resolve(
             .as_ref()
             .map_or(inherited.always_finish, |written| written.value),
         guards: guards::resolve(&own.into(), &inherited.guards, findings),
+        queue: queue::resolve(own.queue.as_ref(), inherited.queue, findings),
         retries: retries(own.retries.as_ref(), inherited.retries, findings),
         breaker: health::breaker(own.breaker.as_ref(), inherited.breaker, findings),
         health: health::health(own.health.as_ref(), inherited.health.as_ref(), findings),

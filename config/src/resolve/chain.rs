@@ -50,7 +50,8 @@ pub(super) fn resolve(
     let stages = stages.map(|step| roster.stage(step, findings)).collect();
     Some(Chain {
         stages,
-        shadows: shadows(hook, Roster::new(names, around.lost), findings),
+        shadows: beside(hook.shadow.as_ref(), Roster::new(names, around.lost), findings),
+        observers: beside(hook.observers.as_ref(), Roster::new(names, around.lost), findings),
         deadline,
         reject: reject(hook),
         on_conflict: on_conflict(hook),
@@ -112,9 +113,14 @@ impl<'a> Roster<'a> {
     }
 }
 
-fn shadows(hook: &file::Hook, mut roster: Roster<'_>, findings: &mut Findings) -> Vec<BackendId> {
-    let written = hook.shadow.iter().flat_map(|shadow| &shadow.value);
-    written
+/// The backends of a list that is no part of the chain.
+fn beside(
+    written: Option<&Placed<Vec<Placed<String>>>>,
+    mut roster: Roster<'_>,
+    findings: &mut Findings,
+) -> Vec<BackendId> {
+    let names = written.iter().flat_map(|written| &written.value);
+    names
         .filter_map(|name| roster.id(&name.value, &name.span, findings))
         .collect()
 }
@@ -133,6 +139,29 @@ pub(super) fn note_votes(hooks: &[(&Placed<String>, &file::Hook)], findings: &mu
             findings.note(&shadow.span, ChainProblem::ShadowVotes { name, hook });
         }
     }
+}
+
+/// Notes every observer that is asked somewhere. Its limits and its connections would be those of a backend that hooks
+/// depend on, or of a shadow, whose calls are made at once or not at all.
+pub(super) fn note_asked(hooks: &[(&Placed<String>, &file::Hook)], findings: &mut Findings) {
+    for observer in hooks
+        .iter()
+        .flat_map(|(_, hook)| &hook.observers)
+        .flat_map(|observers| &observers.value)
+    {
+        let asking = hooks
+            .iter()
+            .find(|(_, hook)| is_asked(hook, &observer.value) || is_shadow(hook, &observer.value));
+        if let Some((hook, _)) = asking {
+            let (name, hook) = (observer.value.clone(), quotable(&hook.value));
+            findings.note(&observer.span, ChainProblem::ObserverAsked { name, hook });
+        }
+    }
+}
+
+fn is_shadow(hook: &file::Hook, name: &str) -> bool {
+    let mut shadows = hook.shadow.iter().flat_map(|shadow| &shadow.value);
+    shadows.any(|shadow| shadow.value == name)
 }
 
 /// Whether a chain names this backend.

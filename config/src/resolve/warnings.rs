@@ -66,6 +66,8 @@ fn note_conditions((plan, id): (&Plan, BackendId), written: &file::Backend, find
         };
         for (hook, chain) in &plan.chains {
             let stage = chain.stages.iter().position(|stage| stage.backends.contains(&id));
+            // Observers are told of what all stages have left, so that an earlier one may have added it.
+            let stage = stage.or_else(|| chain.observers.contains(&id).then_some(usize::MAX));
             // Shadows are sent what the first stage is sent.
             let Some(stage) = stage.or_else(|| chain.shadows.contains(&id).then_some(0)) else {
                 continue;
@@ -203,7 +205,7 @@ fn note_open_guard(backend: &Backend, hooks: &[&str], span: &Span, findings: &mu
     }
 }
 
-/// Whether some hook asks this backend, with a vote or without.
+/// Whether some hook calls this backend, with a vote or without.
 fn is_called(plan: &Plan, id: BackendId) -> bool {
     plan.chains
         .values()

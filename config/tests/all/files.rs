@@ -9,7 +9,7 @@ use koigate_config::{Loaded, Process, admin, describe, load, parse, schema};
 use koigate_core::guards::{Guards, Keys, Power, Powers, Sight};
 use koigate_core::plan::{
     Admin, Backend, BackendTls, Breaker, Health, Images, Listen, Log, LogFormat, LogLevel, OnConflict,
-    OnFailure, RejectRule, Scheme, Server, StatusSet, TableGuard, Target, Traces,
+    OnFailure, Queue, RejectRule, Scheme, Server, StatusSet, TableGuard, Target, Traces,
 };
 use koigate_core::pointer::Pointer;
 use koigate_core::secret::{Secret, SigningKey};
@@ -106,6 +106,7 @@ fn a_url_alone_is_a_backend() {
         tls: BackendTls::default(),
         always_finish: false,
         when: Vec::new(),
+        queue: Queue::default(),
         sign: Vec::new(),
         guards: Guards::default(),
     };
@@ -408,6 +409,33 @@ fn shadows_in_words() {
         -   beside the first stage, compared and counted, never used\n      \
         new  http://127.0.0.1/new\n        timeout 1s\n        is not sent /config\n";
     assert!(words.ends_with(expected), "{words}");
+}
+
+#[test]
+fn observers_in_words() {
+    let text = "[backends.b]\nurl = \"http://127.0.0.1/\"\n[backends.stats]\nurl = \"http://127.0.0.1/stats\"\n\
+        queue = { length = 50 }\nshow = [\"/result\"]\n[hooks.x]\nchain = [\"b\"]\nobservers = [\"stats\"]";
+    let words = describe(&loaded(text).plan);
+    let expected = "  1.  b      http://127.0.0.1/\n        timeout 5s; if it fails: go on without it\n  \
+        -   told of the outcome, once the answer has left\n      \
+        stats  http://127.0.0.1/stats\n        timeout 5s\n        \
+        up to 50 notices wait, 16MiB of memory, 1h at most\n        is sent only /result\n";
+    assert!(words.ends_with(expected), "{words}");
+}
+
+/// What a queue says is over what is inherited, key by key.
+#[test]
+fn a_queue_key_by_key() {
+    let text = "[defaults]\nqueue = { length = 7, memory = \"1MiB\" }\n[backends.b]\nurl = \"http://127.0.0.1/\"\n\
+        queue = { memory = \"2MiB\" }\n[backends.c]\nurl = \"http://127.0.0.1/\"";
+    let plan = loaded(text).plan;
+    let queues: Vec<_> = plan.backends.iter().map(|backend| backend.queue).collect();
+    let queue = |memory| Queue {
+        length: 7,
+        memory,
+        ..Queue::default()
+    };
+    assert_eq!(queues, [queue(2 << 20), queue(1 << 20)]);
 }
 
 /// What a running gateway is reached by, while its file is being written.

@@ -31,6 +31,7 @@ pub mod json;
 pub mod judge;
 pub mod merge;
 pub mod multipart;
+pub mod observer;
 pub mod outcome;
 mod parameters;
 pub mod plan;

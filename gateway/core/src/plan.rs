@@ -164,6 +164,17 @@ pub enum LogLevel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BackendId(pub usize);
 
+/// What a backend is to the hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It stands in chains, or nowhere.
+    Voter,
+    /// It is asked beside them, and has no vote.
+    Shadow,
+    /// It is told of them.
+    Observer,
+}
+
 /// One named callback service, with its limits and its policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backend {
@@ -202,6 +213,19 @@ pub struct Backend {
     pub sign: Vec<SigningKey>,
     /// What it may see, change and say.
     pub guards: Guards,
+    /// What may wait until it is told, where it is an observer.
+    pub queue: Queue,
+}
+
+/// What may wait for one observer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// The most notices.
+    pub length: usize,
+    /// What they may hold in memory, about, in bytes.
+    pub memory: usize,
+    /// For how long one is tried while the observer is not well.
+    pub give_up: Duration,
 }
 
 /// When calls to a backend stop for a while.
@@ -298,6 +322,9 @@ pub struct Chain {
     /// Who is asked what the first stage is asked, and has no vote; in the order of the file. None of them is in a
     /// stage, of this chain or of another, so that nothing of a shadow's life is shared with those who have one.
     pub shadows: Vec<BackendId>,
+    /// Who is told what has become of a hook, once its answer has left; in the order of the file. None of them is in a
+    /// stage, and none is a shadow, of this chain or of another: they have queues and rules of their own.
+    pub observers: Vec<BackendId>,
 }
 
 /// Backends that are asked together.
@@ -348,6 +375,19 @@ pub enum TableGuard {
     Off,
 }
 
+// === impl Queue ===
+
+impl Default for Queue {
+    /// What waits where nothing is configured.
+    fn default() -> Self {
+        Self {
+            length: 1000,
+            memory: 16 << 20,
+            give_up: Duration::from_secs(3600),
+        }
+    }
+}
+
 // === impl Plan ===
 
 impl Plan {
@@ -362,19 +402,39 @@ impl Plan {
         backends.filter_map(|(index, backend)| self.is_shadow(BackendId(index)).then_some(backend))
     }
 
+    /// What this backend is: one thing in all chains.
+    pub fn role(&self, id: BackendId) -> Role {
+        let mut chains = self.chains.values();
+        chains.find_map(|chain| chain.role(id)).unwrap_or(Role::Voter)
+    }
+
     /// Whether this backend is a shadow: it is in some chain as that, and has a vote in none.
     pub fn is_shadow(&self, id: BackendId) -> bool {
-        self.chains.values().any(|chain| chain.shadows.contains(&id))
+        self.role(id) == Role::Shadow
     }
 }
 
 // === impl Chain ===
 
 impl Chain {
-    /// Everybody who is called for it: the stages' backends in configured order, then the shadows.
+    /// Everybody who is called for it: the stages' backends in configured order, then the shadows and the observers.
     pub fn called(&self) -> impl Iterator<Item = BackendId> + '_ {
         let asked = self.stages.iter().flat_map(|stage| &stage.backends);
-        asked.chain(&self.shadows).copied()
+        asked.chain(&self.shadows).chain(&self.observers).copied()
+    }
+
+    /// What this backend is beside the stages, if it is something.
+    fn role(&self, id: BackendId) -> Option<Role> {
+        if self.shadows.contains(&id) {
+            Some(Role::Shadow)
+        } else {
+            self.observers.contains(&id).then_some(Role::Observer)
+        }
+    }
+
+    /// Whether somebody wants to know what has become of a hook: a shadow or an observer.
+    pub fn is_watched(&self) -> bool {
+        !(self.shadows.is_empty() && self.observers.is_empty())
     }
 }
 

@@ -27,7 +27,7 @@ use crate::view::{Base, Views};
 mod fold;
 mod record;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Whether the hook's answer is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -293,10 +293,10 @@ impl Tally {
         }
     }
 
-    /// What the chain has made of the hook, where shadows are to be compared with that. Asked before
-    /// [`Tally::finish`], once the stages are through.
+    /// What the chain has made of the hook, where shadows are to be compared with that or observers to be told. Asked
+    /// before [`Tally::finish`], once the stages are through.
     pub fn happened(&self) -> Option<Happened> {
-        if self.chain.shadows.is_empty() {
+        if !self.chain.is_watched() {
             return None;
         }
         let verdict = match &self.decision {

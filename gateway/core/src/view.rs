@@ -147,6 +147,11 @@ impl View {
         self.sent().bytes()
     }
 
+    /// What is sent, as a document, if it parses. The first call for a base parses that.
+    pub fn document(&self) -> Option<&Document> {
+        self.sent().document()
+    }
+
     /// Compares a JSON reply with what was sent, by a backend under these guards. Linear in both; validates the
     /// reply on the way.
     ///

@@ -16,7 +16,7 @@ use koigate_core::hook::{Hook, HookName};
 use koigate_core::multipart::Form;
 use koigate_core::plan::{
     Admin, Backend, BackendId, BackendTls, Chain, Images, Listen, Log, LogFormat, LogLevel, OnConflict,
-    OnFailure, Plan, RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
+    OnFailure, Plan, Queue, RejectRule, Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
 };
 use koigate_core::reply::Reply;
 use koigate_core::tally::Tally;
@@ -70,6 +70,7 @@ pub fn plan(backends: usize) -> (Arc<Plan>, Arc<Chain>) {
         images: Images::Sheet,
         table_guard: TableGuard::Report,
         shadows: Vec::new(),
+        observers: Vec::new(),
     });
     let listen = ([127, 0, 0, 1], 0).into();
     let plan = Plan {
@@ -124,6 +125,7 @@ fn backend(index: usize) -> Arc<Backend> {
         breaker: None,
         health: None,
         tls: BackendTls::default(),
+        queue: Queue::default(),
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),

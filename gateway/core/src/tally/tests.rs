@@ -13,8 +13,8 @@ use crate::guards::Guards;
 use crate::judge::judge;
 use crate::outcome::HookVerdict;
 use crate::plan::{
-    Admin, Backend, BackendId, BackendTls, Images, Listen, Log, LogFormat, LogLevel, OnConflict, Scheme,
-    Server, Stage, StatusSet, TableGuard, Target, Traces,
+    Admin, Backend, BackendId, BackendTls, Images, Listen, Log, LogFormat, LogLevel, OnConflict, Queue,
+    Scheme, Server, Stage, StatusSet, TableGuard, Target, Traces,
 };
 
 mod guards;
@@ -73,6 +73,11 @@ fn closed() -> OnFailure {
     }
 }
 
+/// A backend without anything particular.
+pub(crate) fn any_backend() -> Backend {
+    backend(&OPEN, 0)
+}
+
 fn backend(rules: &Rules, index: usize) -> Backend {
     let target = Target {
         scheme: Scheme::Http,
@@ -95,6 +100,7 @@ fn backend(rules: &Rules, index: usize) -> Backend {
         breaker: None,
         health: None,
         tls: BackendTls::default(),
+        queue: Queue::default(),
         always_finish: false,
         when: Vec::new(),
         sign: Vec::new(),
@@ -118,6 +124,7 @@ fn plan(rules: &Rules, stages: &[usize]) -> (Arc<Plan>, Arc<Chain>) {
         images: Images::First,
         table_guard: TableGuard::Report,
         shadows: Vec::new(),
+        observers: Vec::new(),
     };
     let listen = "127.0.0.1:0".parse().unwrap();
     let plan = Plan {
