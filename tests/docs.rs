@@ -306,15 +306,60 @@ async fn koigate_gives_what_it_says_to_the_byte() {
     gateway.stops().await;
 }
 
+// === what observers are told ===
+
+/// The names and kinds of values, in whatever order.
+fn shape(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match value {
+        Value::Object(members) => {
+            let members = members.iter();
+            let members: BTreeSet<_> = members
+                .map(|(name, value)| format!("{name}: {}", shape(value)))
+                .collect();
+            format!("{members:?}")
+        }
+        Value::Array(elements) => format!("{:?}", elements.iter().map(shape).collect::<Vec<_>>()),
+        Value::String(_) => "string".to_owned(),
+        Value::Number(_) => "number".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn its_notice_is_what_an_observer_is_told() {
+    let shown: serde_json::Value = serde_json::from_str(&ENGLISH.block("told")).unwrap();
+    let blacklist = backend("blacklist").rejects(403, "no").starts();
+    let stats = backend("stats").starts();
+    let gateway = gateway()
+        .backends([&blacklist, &stats])
+        .hook("onMessage", "chain = ['blacklist']\nobservers = ['stats']")
+        .starts()
+        .await;
+    let document = shown["document"].to_string();
+    gateway.koipy().posts("/onMessage", document).await;
+    stats.was_asked(1).await;
+    let told: serde_json::Value = serde_json::from_slice(&stats.request().body).unwrap();
+    assert_eq!(shape(&told), shape(&shown));
+    for same in ["hook", "verdict", "status", "decided_by", "document"] {
+        assert_eq!(told[same], shown[same], "{same}");
+    }
+    gateway.stops().await;
+}
+
 // === metrics ===
 
 #[tokio::test]
 async fn its_alerts_ask_for_series_that_are_there() {
-    let (a, b) = (backend("a").starts(), backend("b").starts());
+    let (a, b, c) = (
+        backend("a").starts(),
+        backend("b").starts(),
+        backend("c").starts(),
+    );
     let gateway = gateway()
         .asks(&a)
-        .backends([&b])
-        .hook("shadowed", "chain = ['a']\nshadow = ['b']")
+        .backends([&b, &c])
+        .hook("shadowed", "chain = ['a']\nshadow = ['b']\nobservers = ['c']")
         .starts()
         .await;
     let served = gateway.metrics().await.text;

@@ -93,6 +93,10 @@ QUESTIONS = {
     "koigate_table_guard_total": 'koigate_table_guard_total{hook="onResult", backend="columns"} == 0',
     "koigate_shadow_total": 'koigate_shadow_total{hook="shadowed", backend="strict", would="reject"} > 0',
     "koigate_shadow_dropped_total": 'koigate_shadow_dropped_total{hook="shadowed", backend="strict"} == 0',
+    "koigate_observer_notices_total": (
+        'koigate_observer_notices_total{hook="shadowed", backend="counter", result="delivered"} > 0'
+    ),
+    "koigate_observer_waiting": 'koigate_observer_waiting{backend="counter"} == 0',
     "koigate_images_collected_total": 'koigate_images_collected_total{hook="posters"} > 0',
     "koigate_attachments_dropped_total": 'koigate_attachments_dropped_total{kind="text"} > 0',
     "koigate_request_rejections_total": 'koigate_request_rejections_total{reason="path"} > 0',
@@ -163,7 +167,8 @@ def configured(services):
     backends["gone"] = {"url": f"http://127.0.0.1:{free_port()}/"}
     backends["strict"] = {"url": url(services, BACKENDS["blacklist"])}
     hooks = {name: {"chain": chain} for name, chain in HOOKS.items()}
-    hooks["shadowed"] = {"chain": ["points"], "shadow": ["strict"]}
+    backends["counter"] = {"url": url(services, "fastapi/echo")}
+    hooks["shadowed"] = {"chain": ["points"], "shadow": ["strict"], "observers": ["counter"]}
     return configuration(backends, hooks, {"failure_statuses": ["5xx"]})
 
 
