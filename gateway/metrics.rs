@@ -24,6 +24,7 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, I
 
 use self::kept::{Count, Kept};
 use self::make::{Make, register};
+pub use self::observers::NoticeCounts;
 use self::observers::NoticeMeters;
 pub use self::shadows::ShadowCounts;
 use self::shadows::ShadowMeters;

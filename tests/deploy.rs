@@ -298,11 +298,15 @@ struct Rule {
 
 #[tokio::test]
 async fn its_alerts_ask_for_series_that_are_there_and_each_is_tried() {
-    let (a, b) = (backend("a").starts(), backend("b").starts());
+    let (a, b, c) = (
+        backend("a").starts(),
+        backend("b").starts(),
+        backend("c").starts(),
+    );
     let gateway = gateway()
         .asks(&a)
-        .backends([&b])
-        .hook("shadowed", "chain = ['a']\nshadow = ['b']")
+        .backends([&b, &c])
+        .hook("shadowed", "chain = ['a']\nshadow = ['b']\nobservers = ['c']")
         .starts()
         .await;
     let served = gateway.metrics().await.text;

@@ -413,4 +413,17 @@ async fn each_observer_has_a_queue_of_its_own() {
     assert_eq!(set(told_of(&other)), set(ids));
     waits(&gateway, "stats", 5).await;
     waits(&gateway, "other", 0).await;
+    let status: Value = serde_json::from_slice(&gateway.admin("/status").await.body).unwrap();
+    assert_eq!(status["observers"], json!({"onMessage": ["stats", "other"]}));
+    let told = |index: usize| &status["backends"][index]["observer"];
+    assert_eq!(status["backends"][0]["observer"], Value::Null);
+    assert_eq!(
+        (&told(1)["waiting"], &told(1)["delivered"]),
+        (&json!(5), &json!(0))
+    );
+    assert_eq!(
+        (&told(2)["waiting"], &told(2)["delivered"]),
+        (&json!(0), &json!(5))
+    );
+    assert!(told(1)["waiting_bytes"].as_u64().unwrap() > 1000);
 }

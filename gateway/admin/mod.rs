@@ -140,7 +140,8 @@ impl AdminDoor {
                 ..self.listening.get().cloned().unwrap_or_default()
             },
             hooks: status::hooks(&running.plan),
-            shadows: status::shadows(&running.plan),
+            shadows: status::beside(&running.plan, |chain| &chain.shadows),
+            observers: status::beside(&running.plan, |chain| &chain.observers),
             backends: status::backends(&running),
         }
     }

@@ -13,7 +13,7 @@ use koigate_core::plan::{BackendId, Chain, Listen, Plan};
 use serde::{Deserialize, Serialize};
 
 use crate::live::{LastReload, LiveBackend, Running, Standing};
-use crate::metrics::ShadowCounts;
+use crate::metrics::{NoticeCounts, ShadowCounts};
 
 /// A running gateway, as it is now. No secret is in it, and of a URL's query only the names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Status {
     /// The names of those that are tried out beside each of them, in configured order; only hooks that have some.
     #[serde(default)]
     pub shadows: BTreeMap<String, Vec<String>>,
+    /// The observers of those hooks that have some, in configured order.
+    #[serde(default)]
+    pub observers: BTreeMap<String, Vec<String>>,
     /// Every backend, in configured order.
     pub backends: Vec<Backend>,
 }
@@ -123,8 +126,23 @@ pub struct Backend {
     /// What it would have done so far, where it is a shadow; null where it is none.
     #[serde(default)]
     pub shadow: Option<ShadowCounts>,
+    /// What it was told and is still to be told, where it is an observer; null where it is none.
+    #[serde(default)]
+    pub observer: Option<Observer>,
     /// Its replicas, in configured order; at least one.
     pub replicas: Vec<Replica>,
+}
+
+/// What one observer was told, and is still to be told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observer {
+    /// Notices that wait, those that are under way included.
+    pub waiting: usize,
+    /// The bytes that they hold, about.
+    pub waiting_bytes: usize,
+    /// How the others have ended.
+    #[serde(flatten)]
+    pub ended: NoticeCounts,
 }
 
 /// One replica of a backend.
@@ -194,7 +212,7 @@ impl Listening {
 // === impl Backend ===
 
 impl Backend {
-    fn of(live: &LiveBackend, shadow: Option<ShadowCounts>) -> Self {
+    fn of(live: &LiveBackend, shadow: Option<ShadowCounts>, ended: Option<NoticeCounts>) -> Self {
         let backend = &live.backend;
         let replicas = replicas(live);
         let urls: Vec<&str> = replicas.iter().map(|replica| &*replica.url).collect();
@@ -207,7 +225,21 @@ impl Backend {
             up: replicas.iter().any(|replica| replica.up),
             breaker: live.breaker().map(|phase| phase.as_str().to_owned()),
             shadow,
+            observer: ended.map(|ended| Observer::of(live, ended)),
             replicas,
+        }
+    }
+}
+
+// === impl Observer ===
+
+impl Observer {
+    fn of(live: &LiveBackend, ended: NoticeCounts) -> Self {
+        let waiting = live.lane().map(|lane| lane.waiting()).unwrap_or_default();
+        Self {
+            waiting: waiting.notices,
+            waiting_bytes: waiting.bytes,
+            ended,
         }
     }
 }
@@ -263,12 +295,11 @@ fn stages(plan: &Plan, chain: &Chain) -> Vec<Vec<String>> {
     stages.map(|stage| names(plan, &stage.backends)).collect()
 }
 
-/// The shadows of a plan's hooks, as far as they have some.
-pub(super) fn shadows(plan: &Plan) -> BTreeMap<String, Vec<String>> {
+/// The shadows or observers of a plan's hooks, as far as they have some.
+pub(super) fn beside(plan: &Plan, of: impl Fn(&Chain) -> &Vec<BackendId>) -> BTreeMap<String, Vec<String>> {
     let chains = plan.chains.iter();
-    let with_shadows = chains.filter(|(_, chain)| !chain.shadows.is_empty());
-    with_shadows
-        .map(|(name, chain)| (name.to_string(), names(plan, &chain.shadows)))
+    let some = chains.filter(|(_, chain)| !of(chain).is_empty());
+    some.map(|(name, chain)| (name.to_string(), names(plan, of(chain))))
         .collect()
 }
 
@@ -281,7 +312,7 @@ fn names(plan: &Plan, ids: &[BackendId]) -> Vec<String> {
 pub(super) fn backends(running: &Running) -> Vec<Backend> {
     let backends = (0..).map(BackendId).zip(running.backends());
     backends
-        .map(|(id, live)| Backend::of(live, running.shadow_counts(id)))
+        .map(|(id, live)| Backend::of(live, running.shadow_counts(id), running.notice_counts(id)))
         .collect()
 }
 

@@ -32,7 +32,7 @@ pub use self::made::COUNTED;
 pub use self::reload::{LastReload, Reloader, Standing, Trigger};
 pub use self::watch::watch;
 use crate::buffered::Room;
-use crate::metrics::{HookMeters, Metrics, ShadowCounts};
+use crate::metrics::{HookMeters, Metrics, NoticeCounts, ShadowCounts};
 use crate::observers::Lane;
 use crate::outbound::{Connector, Template};
 use crate::tls::Speech;
@@ -146,6 +146,15 @@ impl Running {
             hook.meters.add_shadow(id, &mut counts);
         }
         self.plan.is_shadow(id).then_some(counts)
+    }
+
+    /// How the notices to this backend have ended so far; none where it is no observer.
+    pub fn notice_counts(&self, id: BackendId) -> Option<NoticeCounts> {
+        let mut counts = NoticeCounts::default();
+        for hook in self.hooks.values() {
+            hook.meters.add_notices(id, &mut counts);
+        }
+        (self.plan.role(id) == Role::Observer).then_some(counts)
     }
 
     /// Begins to check the backends that are to be checked and to tell the observers what they are to be told, or goes

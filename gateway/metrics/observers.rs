@@ -7,13 +7,38 @@ use koigate_core::observer::Told;
 use koigate_core::outcome::CallVerdict;
 use koigate_core::plan::{BackendId, Plan};
 use prometheus::IntCounter;
+use serde::{Deserialize, Serialize};
 
 use super::{HookMeters, Metrics, pairs, pick};
+
+/// How the notices to one observer have ended so far, of all hooks that it is told of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeCounts {
+    /// It has taken them.
+    pub delivered: u64,
+    /// It was not to be told, since a condition does not hold.
+    pub skipped: u64,
+    /// A condition could not be tested.
+    pub untestable: u64,
+    /// There was no room for them.
+    pub overflow: u64,
+    /// It does not want them.
+    pub refused: u64,
+    /// It was not well for too long.
+    pub gave_up: u64,
+}
 
 /// The counters of one hook and one observer of it, resolved.
 #[derive(Debug)]
 pub(super) struct NoticeMeters {
     results: [IntCounter; Told::COUNTED.len()],
+}
+
+impl NoticeCounts {
+    /// Those that were to be delivered and never will be.
+    pub fn lost(&self) -> u64 {
+        self.untestable + self.overflow + self.refused + self.gave_up
+    }
 }
 
 impl NoticeMeters {
@@ -44,6 +69,21 @@ impl NoticeMeters {
 }
 
 impl HookMeters {
+    /// Adds how the notices of this hook to an observer have ended; nothing where it is none of this hook.
+    pub fn add_notices(&self, observer: BackendId, counts: &mut NoticeCounts) {
+        let Some(meters) = self.observers.get(&observer) else {
+            return;
+        };
+        let [delivered, skipped, untestable, overflow, refused, gave_up] =
+            meters.results.each_ref().map(IntCounter::get);
+        counts.delivered += delivered;
+        counts.skipped += skipped;
+        counts.untestable += untestable;
+        counts.overflow += overflow;
+        counts.refused += refused;
+        counts.gave_up += gave_up;
+    }
+
     /// Counts how a notice to this observer has ended.
     pub fn count_told(&self, observer: BackendId, told: Told) {
         if let Some(meters) = self.observers.get(&observer) {

@@ -12,7 +12,11 @@ pub(crate) fn assert_asks_for_what_is_there(expression: &str, served: &str) {
 fn assert_asks(expression: &str, served: &str) {
     let selectors = selectors(expression);
     assert!(!selectors.is_empty(), "{expression}");
-    for (name, matchers) in selectors {
+    let each = |(name, matchers): (String, Vec<String>)| {
+        let alternatives = alternatives(&matchers).into_iter();
+        alternatives.map(move |matchers| (name.clone(), matchers))
+    };
+    for (name, matchers) in selectors.into_iter().flat_map(each) {
         let is_one = |line: &str| {
             let labels = line
                 .strip_prefix(&name)
@@ -49,6 +53,26 @@ fn selectors(expression: &str) -> Vec<(String, Vec<String>)> {
         rest = after;
     }
     found
+}
+
+/// What is asked of the labels, each word of a `label=~"one|other"` by itself.
+fn alternatives(matchers: &[String]) -> Vec<Vec<String>> {
+    let mut all = vec![Vec::new()];
+    for matcher in matchers {
+        let words = match matcher.split_once("=~") {
+            Some((label, words)) => words
+                .trim_matches('"')
+                .split('|')
+                .map(|word| format!("{label}=\"{word}\""))
+                .collect(),
+            None => vec![matcher.clone()],
+        };
+        all = words
+            .iter()
+            .flat_map(|word| all.iter().map(|before| [&before[..], std::slice::from_ref(word)].concat()))
+            .collect();
+    }
+    all
 }
 
 /// The labels that an expression sums by, or is told apart by.

@@ -1,6 +1,6 @@
 //! A status as a table, within 80 columns wherever words can be broken.
 
-mod shadows;
+mod beside;
 
 use std::io::{self, Write};
 use std::iter;
@@ -33,7 +33,8 @@ pub(super) fn write(out: &mut impl Write, status: &Status, now: Timestamp) -> io
     configuration(out, &status.configuration, now)?;
     chains(out, status)?;
     backends(out, &status.backends)?;
-    shadows::write(out, &status.backends)
+    beside::shadows(out, &status.backends)?;
+    beside::observers(out, &status.backends)
 }
 
 fn heading(out: &mut impl Write, status: &Status) -> io::Result<()> {
@@ -108,9 +109,11 @@ fn chains(out: &mut impl Write, status: &Status) -> io::Result<()> {
         let chain = stages.join(", then ");
         let shadows = status.shadows.get(hook);
         let beside = shadows.map(|names| format!("beside: {}", names.join(", ")));
+        let observers = status.observers.get(hook);
+        let after = observers.map(|names| format!("told after: {}", names.join(", ")));
         let hook = visible(hook);
         let mut label = hook.as_str();
-        let paragraphs = iter::once(chain).chain(beside);
+        let paragraphs = iter::once(chain).chain(beside).chain(after);
         for line in paragraphs.flat_map(|text| wrapped(&text, COLUMNS.saturating_sub(width + 2))) {
             writeln!(out, "{NAME}{label:<width$}{NAME:#}  {line}")?;
             label = "";
@@ -143,7 +146,11 @@ fn backends(out: &mut impl Write, backends: &[Backend]) -> io::Result<()> {
             PLAIN
         };
         let standing = standing(backend);
-        let mark = backend.shadow.map_or("", |_| "shadow: ");
+        let mark = match (backend.shadow, backend.observer) {
+            (Some(_), _) => "shadow: ",
+            (None, Some(_)) => "observer: ",
+            (None, None) => "",
+        };
         let text = standing.as_ref().unwrap_or(&backend.url);
         let text = cut(&visible(&format!("{mark}{text}")), room);
         let odd = if is_well(backend) { PLAIN } else { ODD };

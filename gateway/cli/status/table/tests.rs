@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use koigate::admin::status::{Listening, Problem};
-use koigate::metrics::ShadowCounts;
+use koigate::admin::status::{Listening, Observer, Problem};
+use koigate::metrics::{NoticeCounts, ShadowCounts};
 
 use super::*;
 
@@ -42,6 +42,7 @@ fn status() -> Status {
         )]
         .into(),
         shadows: BTreeMap::new(),
+        observers: BTreeMap::new(),
         backends: vec![Backend {
             name: "columns".into(),
             url: "http://127.0.0.1:8083/{hook}?key=***".into(),
@@ -51,6 +52,7 @@ fn status() -> Status {
             up: true,
             breaker: None,
             shadow: None,
+            observer: None,
             replicas: vec![replica(8083)],
         }],
     }
@@ -123,6 +125,48 @@ fn shadows_are_shown_as_such() {
             "",
             "SHADOW          AGREE    REJECT    CHANGE      FAIL   DROPPED",
             "new-columns  12345678         0         2         0         3",
+        ]
+    );
+}
+
+#[test]
+fn observers_are_shown_as_such() {
+    let mut status = status();
+    status
+        .observers
+        .insert("onResult".into(), vec!["stats".to_owned()]);
+    let ended = NoticeCounts {
+        delivered: 123_456_789,
+        skipped: 4,
+        untestable: 1,
+        overflow: 2,
+        refused: 3,
+        gave_up: 4,
+    };
+    let observer = Observer {
+        waiting: 7,
+        waiting_bytes: 9_000,
+        ended,
+    };
+    let observer = Backend {
+        name: "stats".to_owned(),
+        observer: Some(observer),
+        ..status.backends[0].clone()
+    };
+    status.backends.push(observer);
+    let lines = lines(&status);
+    assert_eq!(
+        lines[lines.len() - 9..],
+        [
+            "onResult  columns + poster, then rank",
+            "          told after: stats",
+            "",
+            "BACKEND  IN FLIGHT  KEPT  URL",
+            "columns   1 of 256    12  http://127.0.0.1:8083/{hook}?key=***",
+            "stats     1 of 256    12  observer: http://127.0.0.1:8083/{hook}?key=***",
+            "",
+            "OBSERVER   WAITING  DELIVERED   SKIPPED      LOST",
+            "stats            7  123456789         4        10",
         ]
     );
 }
