@@ -1,7 +1,8 @@
 //! What goes on beside a hook: its shadows, in nobody's way (gateway.md section 7).
 //!
-//! They run in a task of their own that no hook waits for, on limits of their own: their backends' places, breakers
-//! and connections, and room for bodies apart from that of the hooks ([`Running::beside`]). They hold a copy of what
+//! They run in a task of their own that no hook waits for, on a thread apart from those of the hooks ([`apart`]), and
+//! on limits of their own: their backends' places, breakers and connections, and room for bodies apart from that of
+//! the hooks ([`Running::beside`]). They hold a copy of what
 //! was posted, so that the hook's own bytes go when the hook does. Where the hooks have taken half of their room, or
 //! the shadows all of theirs, they are left out and counted.
 
@@ -19,6 +20,7 @@ use koigate_core::tally::Requests;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::apart;
 use crate::buffered::{Held, Room};
 use crate::calls::{self, Ended};
 use crate::ids::Ids;
@@ -62,7 +64,7 @@ impl Beside {
             return None;
         };
         let (sender, told) = oneshot::channel();
-        tokio::spawn(begun.follow(chain, (posted.clone(), held), told));
+        apart::spawn(begun.follow(chain, (posted.clone(), held), told));
         Some(Self(sender))
     }
 

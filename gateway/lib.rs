@@ -12,6 +12,7 @@
 //! serve       the hooks' door: auth, route, permits, dispatch, metrics, journal, headers of the answer
 //! dispatch    one hook through its chain; the only place that fans out
 //! aside       what goes on beside a hook: its shadows, which nobody waits for
+//! apart       the thread on which that goes on
 //! observers   what follows a hook: who is told of it, in order, once the answer has left
 //! buffered    the room for bodies and replies, of all hooks together
 //! calls       the calls of one stage; dropping them lets the losers end by rule
@@ -33,6 +34,7 @@
 //! - Documents, secrets, users' texts and backends' addresses are never logged at `info` or above.
 
 pub mod admin;
+pub mod apart;
 pub mod aside;
 pub mod assembly;
 pub mod auth;
