@@ -63,7 +63,7 @@ const MANNERS: [Manner; 6] = [
         word: "never ends",
         starts: |told| {
             let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
-            told.replies(script().sends(head).floods(vec![b' '; 64 << 10], 0))
+            told.replies(script().sends(head).floods(vec![b' '; 4 << 20], 0))
                 .starts()
         },
     },
@@ -130,11 +130,11 @@ impl Chain {
         }
     }
 
-    /// A gateway before them, with somebody beside or nobody.
-    async fn behind(&self, beside: Option<(Role, &Elsewhere)>) -> Gateway {
+    /// A gateway before them, with these keys of its own, and with somebody beside or nobody.
+    async fn behind(&self, server: &str, beside: Option<(Role, &Elsewhere)>) -> Gateway {
         let key = beside.map_or("", |(role, _)| role.key);
         gateway()
-            .server("max_body = '4MiB'\nmax_buffered = '32MiB'")
+            .server(server)
             .backends(&self.backends)
             .backends(beside.map(|(_, elsewhere)| &elsewhere.backend))
             .hook("onResult", &format!("chain = [['edits', 'passes']]\n{key}"))
@@ -157,12 +157,13 @@ const HOOKS: [&str; 2] = ["onResult", "onMessage"];
 #[tokio::test]
 async fn answers_and_memory_are_as_if_nobody_were_beside() {
     let chain = Chain::starts();
-    let alone = chain.behind(None).await;
+    let server = "max_body = '4MiB'\nmax_buffered = '32MiB'";
+    let alone = chain.behind(server, None).await;
     for role in ROLES {
         for manner in &MANNERS {
             let what = format!("a {} that {}", role.word, manner.word);
             let elsewhere = Elsewhere::starts(manner, "700ms");
-            let gateway = chain.behind(Some((role, &elsewhere))).await;
+            let gateway = chain.behind(server, Some((role, &elsewhere))).await;
             is_answered_alike(&what, &alone, &gateway).await;
             ends(&what, role, &gateway).await;
             let peak = gateway.status_of("VmHWM:") / 1024;
@@ -319,8 +320,8 @@ async fn measured() {
         for manner in &MANNERS {
             let elsewhere = Elsewhere::starts(manner, "1s");
             let gateways = [
-                chain.behind(None).await,
-                chain.behind(Some((role, &elsewhere))).await,
+                chain.behind("", None).await,
+                chain.behind("", Some((role, &elsewhere))).await,
             ];
             let mut seen = [Seen::default(), Seen::default()];
             for round in 0..rounds {
