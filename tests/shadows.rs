@@ -601,3 +601,71 @@ async fn a_comparison_without_room_is_left_out() {
     would(&gateway, "new", "change").await;
     gateway.counts("koigate_buffered_beside_bytes", 0.0).await;
 }
+
+/// Nobody is left to compare it with: its calls are cut like those of the hook, and what they held is let go.
+#[tokio::test]
+async fn a_caller_who_leaves_takes_the_shadows_along() {
+    let hangs = |name: &str| {
+        backend(name)
+            .set("timeout = '1h'")
+            .replies(script().stalls())
+            .starts()
+    };
+    let (guard, shadow) = (hangs("guard"), hangs("new"));
+    let setup = setup(&guard, std::slice::from_ref(&shadow)).server("deadline = '1h'");
+    let gateway = setup.starts().await;
+    let mut wire = gateway.connect().await;
+    let document = payload("onMessage", 300).dumps();
+    let request = gateway.koipy().request("/onMessage", document.as_bytes());
+    wire.write(request).await.unwrap();
+    guard.was_asked(1).await;
+    shadow.was_asked(1).await;
+    let held = gateway.metrics().await.value("koigate_buffered_beside_bytes");
+    assert!(held >= document.len() as f64, "{held}");
+    drop(wire);
+    shadow.has_open(0).await;
+    for series in [
+        "koigate_backend_in_flight",
+        "koigate_buffered_beside_bytes",
+        "koigate_buffered_bytes",
+        "koigate_shadow_total",
+        "koigate_shadow_dropped_total",
+    ] {
+        gateway.counts(series, 0.0).await;
+    }
+}
+
+/// What is no hook reaches nobody.
+#[tokio::test]
+async fn what_is_refused_at_the_door_reaches_no_shadow() {
+    let shadow = backend("new").starts();
+    let guard = passes();
+    let gateway = beside(&guard, std::slice::from_ref(&shadow)).await;
+    for (request, status) in [
+        ("HEAD /onMessage HTTP/1.1\r\nConnection: close\r\n\r\n", 405),
+        ("GET /onMessage HTTP/1.1\r\nConnection: close\r\n\r\n", 405),
+        (
+            "POST /nowhere HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+            404,
+        ),
+        (
+            "POST /onMessage HTTP/1.1\r\nConnection: close\r\nX-Koigate-Hook: onMessage\r\nContent-Length: 2\r\n\r\n{}",
+            508,
+        ),
+    ] {
+        let mut wire = gateway.connect().await;
+        wire.write(request.replacen("\r\n", "\r\nHost: a\r\n", 1))
+            .await
+            .unwrap();
+        let heard = String::from_utf8_lossy(&wire.closed().await).into_owned();
+        assert!(
+            heard.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{request}: {heard}"
+        );
+    }
+    // A kind without a chain has no shadow either.
+    assert_eq!(gateway.koipy().posts("/onResult", DOCUMENT).await.status, 204);
+    assert_eq!(gateway.koipy().posts("/onMessage", DOCUMENT).await.status, 204);
+    would(&gateway, "new", "agree").await;
+    assert_eq!((guard.asked(), shadow.asked()), (1, 1));
+}
