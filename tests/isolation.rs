@@ -27,18 +27,26 @@ struct Role {
     word: &'static str,
     /// The hook's key that names them.
     key: &'static str,
-    /// What counts the calls of `beside` that have ended, and those that were not made.
-    counted: [&'static str; 2],
+    /// What counts the hooks with which `beside` is done.
+    done: &'static str,
+    /// What counts the others, and what became of those.
+    others: (&'static str, &'static str),
 }
 
-const ROLES: [Role; 1] = [Role {
+const SHADOW: Role = Role {
     word: "shadow",
     key: "shadow = ['beside']",
-    counted: [
-        "koigate_shadow_total backend=beside",
-        "koigate_shadow_dropped_total backend=beside",
-    ],
-}];
+    done: "koigate_shadow_total backend=beside",
+    others: ("koigate_shadow_dropped_total backend=beside", "left out"),
+};
+
+/// One notice after the other, and again until it is taken: what waits is bounded.
+const OBSERVER: Role = Role {
+    word: "observer",
+    key: "observers = ['beside']",
+    done: "koigate_observer_notices_total backend=beside",
+    others: ("koigate_observer_waiting backend=beside", "waiting"),
+};
 
 /// What somebody may be like.
 struct Manner {
@@ -155,22 +163,31 @@ const HOOKS: [&str; 2] = ["onResult", "onMessage"];
 // === the answers ===
 
 #[tokio::test]
-async fn answers_and_memory_are_as_if_nobody_were_beside() {
-    let chain = Chain::starts();
+async fn answers_and_memory_are_as_if_there_were_no_shadow() {
+    for manner in &MANNERS {
+        let (what, gateway, _elsewhere) = is_unnoticed(SHADOW, manner).await;
+        ends(&what, &gateway).await;
+        gateway.stops().await;
+    }
+}
+
+#[tokio::test]
+async fn answers_and_memory_are_as_if_there_were_no_observer() {
+    for manner in &MANNERS {
+        is_unnoticed(OBSERVER, manner).await;
+    }
+}
+
+async fn is_unnoticed(role: Role, manner: &Manner) -> (String, Gateway, Elsewhere) {
+    let what = format!("{} {}", role.word, manner.word);
+    let (chain, elsewhere) = (Chain::starts(), Elsewhere::starts(manner, "700ms"));
     let server = "max_body = '4MiB'\nmax_buffered = '32MiB'";
     let alone = chain.behind(server, None).await;
-    for role in ROLES {
-        for manner in &MANNERS {
-            let what = format!("a {} that {}", role.word, manner.word);
-            let elsewhere = Elsewhere::starts(manner, "700ms");
-            let gateway = chain.behind(server, Some((role, &elsewhere))).await;
-            is_answered_alike(&what, &alone, &gateway).await;
-            ends(&what, role, &gateway).await;
-            let peak = gateway.status_of("VmHWM:") / 1024;
-            assert!(peak < 3 * 32 + 96, "{what}: {peak} MiB");
-            gateway.stops().await;
-        }
-    }
+    let gateway = chain.behind(server, Some((role, &elsewhere))).await;
+    is_answered_alike(&what, &alone, &gateway).await;
+    let peak = gateway.status_of("VmHWM:") / 1024;
+    assert!(peak < 3 * 32 + 96, "{what}: {peak} MiB");
+    (what, gateway, elsewhere)
 }
 
 /// Hooks at once, small and large, that go on and that are refused.
@@ -192,13 +209,13 @@ async fn is_answered_alike(what: &str, alone: &Gateway, gateway: &Gateway) {
     }
 }
 
-/// Every call to who is beside ends, and lets go of what it held.
-async fn ends(what: &str, role: Role, gateway: &Gateway) {
+/// Every call to a shadow ends, and lets go of what it held.
+async fn ends(what: &str, gateway: &Gateway) {
     let hooks = (2 * HOOKS.len() * AT_ONCE) as f64;
     let begun = Instant::now();
     loop {
         let metrics = gateway.metrics().await;
-        let ended: f64 = role.counted.iter().map(|series| metrics.sum(series)).sum();
+        let ended = metrics.sum(SHADOW.done) + metrics.sum(SHADOW.others.0);
         let held = metrics.sum("koigate_buffered_bytes") + metrics.sum("koigate_buffered_beside_bytes");
         let in_flight = metrics.sum("koigate_backend_in_flight");
         if (ended, held, in_flight) == (hooks, 0.0, 0.0) {
@@ -316,7 +333,7 @@ async fn measured() {
         "{:<20} {:^17} {:^17} {:^17} {:^17} {:^15} {:^11}  calls",
         "beside", "result p50", "result p99", "refusal p50", "refusal p99", "CPU ms a hook", "peak MiB"
     );
-    for role in ROLES {
+    for role in [SHADOW, OBSERVER] {
         for manner in &MANNERS {
             let elsewhere = Elsewhere::starts(manner, "1s");
             let gateways = [
@@ -350,9 +367,10 @@ async fn shows(what: &str, role: Role, (gateways, seen): (&[Gateway; 2], &[Seen;
     let cost = |seen: &Seen| seen.worked * 1e3 / seen.hooks as f64;
     let peaks = [0, 1].map(|arm: usize| gateways[arm].status_of("VmHWM:") / 1024);
     let metrics = gateways[1].metrics().await;
-    let [ended, dropped] = role.counted.map(|series| metrics.sum(series));
+    let (others, became) = role.others;
+    let (done, others) = (metrics.sum(role.done), metrics.sum(others));
     eprintln!(
-        "{what:<20} {:<17} {:<17} {:<17} {:<17} {:<15} {:>5}{:>6}  {ended} ended, {dropped} left out",
+        "{what:<20} {:<17} {:<17} {:<17} {:<17} {:<15} {:>5}{:>6}  {done} done, {others} {became}",
         pair((result.0.0, result.1.0)),
         pair((result.0.1, result.1.1)),
         pair((refusal.0.0, refusal.1.0)),

@@ -69,7 +69,10 @@ fn alternatives(matchers: &[String]) -> Vec<Vec<String>> {
         };
         all = words
             .iter()
-            .flat_map(|word| all.iter().map(|before| [&before[..], std::slice::from_ref(word)].concat()))
+            .flat_map(|word| {
+                all.iter()
+                    .map(|before| [&before[..], std::slice::from_ref(word)].concat())
+            })
             .collect();
     }
     all
