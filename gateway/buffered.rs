@@ -36,12 +36,23 @@ struct Counted<B> {
     _held: Held,
 }
 
-/// For how many more bytes to make room where so many have come and so many are announced: for all of them, but no
-/// more than 16 times what has come, or 64 KiB at the start. Pages that nothing is written to are not resident, so
-/// that memory follows what has really come; growing in small steps would leave the memory of every step behind, and
-/// believing whoever announces most would let a few of them take the whole address space.
+/// Larger pieces of memory come from the system each time, without a page that anybody has written to: jemalloc's
+/// `oversize_threshold` in `.cargo/config.toml`.
+const FRESH: usize = 4 * 1024 * 1024;
+
+/// For how many more bytes to make room where so many have come and so many are announced: for 64 KiB at the start,
+/// then for all of them, but no more than 16 times what has come, or 1,024 times where the memory is fresh. Pages that
+/// nothing is written to are not resident, so that memory follows what has really come; growing in small steps would
+/// leave the memory of every step behind, and believing whoever announces most would let a few of them take the whole
+/// address space.
 pub fn growth(come: usize, announced: usize) -> usize {
-    announced.min(come.saturating_mul(16).max(64 * 1024))
+    const FIRST: usize = 64 * 1024;
+    if come < FIRST {
+        return announced.min(FIRST);
+    }
+    let is_fresh = come.saturating_add(announced) > FRESH;
+    let times = if is_fresh { 1024 } else { 16 };
+    announced.min(come.saturating_mul(times))
 }
 
 // === impl Room ===
@@ -125,7 +136,8 @@ impl Held {
         Bytes::from_owner(Counted { bytes, _held: self })
     }
 
-    fn shrink_to(&mut self, bytes: usize) {
+    /// Gives back what it holds beyond so many bytes.
+    pub fn shrink_to(&mut self, bytes: usize) {
         let less = self.bytes.saturating_sub(bytes);
         if let (Some(room), 1..) = (&self.room, less) {
             room.held.fetch_sub(less, Ordering::Relaxed);
@@ -202,10 +214,13 @@ mod tests {
             (0, 0, 0),
             (0, 100, 100),
             (0, 1 << 20, 64 << 10),
-            (8 << 10, 1 << 20, 128 << 10),
+            (8 << 10, 1 << 20, 64 << 10),
             (64 << 10, 1 << 20, 1 << 20),
-            (64 << 10, 1 << 30, 1 << 20),
-            (1 << 20, 1 << 30, 16 << 20),
+            (64 << 10, 2 << 20, 1 << 20),
+            (64 << 10, 8 << 20, 8 << 20),
+            (64 << 10, 1 << 30, 64 << 20),
+            (1 << 20, 2 << 20, 2 << 20),
+            (1 << 20, 1 << 30, 1 << 30),
             (1, usize::MAX, 64 << 10),
             (usize::MAX, usize::MAX, usize::MAX),
         ] {

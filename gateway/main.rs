@@ -3,15 +3,19 @@
 
 mod cli;
 
+use std::hint::black_box;
 use std::process::ExitCode;
+use std::thread::{Builder, sleep};
+use std::time::Duration;
 
 use clap::Parser;
+use tikv_jemalloc_ctl::background_thread;
 use tikv_jemallocator::Jemalloc;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::error::CommandError;
 
-/// The one whose memory goes back to the system after a burst, by a thread of its own; how soon stands in
+/// The one whose memory goes back to the system after a burst ([`give_memory_back`]); how soon stands in
 /// `.cargo/config.toml`, and `_RJEM_MALLOC_CONF` in the environment changes it.
 ///
 /// Resident seconds after 10,000 heads that never ended, which take some 200 MiB: glibc 183 MiB, and no less with
@@ -20,7 +24,14 @@ use crate::cli::error::CommandError;
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
+/// More than jemalloc's `oversize_threshold`, in bytes; never written to.
+const LARGE: usize = 16 * 1024 * 1024;
+
+/// How often it is seen to that nothing large is kept.
+const SWEEP: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
+    give_memory_back();
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
@@ -32,6 +43,23 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Has what was freed given back to the system: large pieces at once, the others after a while by a thread that looks
+/// for them. jemalloc keeps pieces over its `oversize_threshold` apart, and decides with the first of them how long it
+/// keeps what was freed of them: not at all, where there is no such thread yet.
+fn give_memory_back() {
+    let large = || drop(black_box(Vec::<u8>::with_capacity(LARGE)));
+    large();
+    // Where the system has no such threads (musl), whoever asks for memory looks as well.
+    let _ = background_thread::write(true);
+    // Who frees a large piece while another one is given back leaves it to whoever frees the next, and that may be
+    // nobody for a long time.
+    let sweep = move || loop {
+        sleep(SWEEP);
+        large();
+    };
+    let _ = Builder::new().name("memory".into()).spawn(sweep);
 }
 
 fn run(command: Command) -> Result<ExitCode, CommandError> {
