@@ -23,6 +23,7 @@ use koigate_core::tally::Requests;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use crate::buffered::{Full, Held};
 use crate::offload::offload;
 
 /// How long a call without a say any more may take to end. Cutting it at once costs its connection: half of
@@ -42,6 +43,18 @@ pub trait Caller: Send + Sync + 'static {
         body: Bytes,
         lost: &Lost,
     ) -> impl Future<Output = (Result<Reply, Failure>, Self::Watch)> + Send;
+
+    /// Room for what is about to be made of the replies. Without a limit there always is some.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    fn hold(&self, _bytes: usize) -> Result<Held, Full> {
+        Ok(Held::uncounted())
+    }
+
+    /// This is what has been made in that room; the next stage is sent it.
+    fn keep(&self, _made: &Bytes, _held: Held) {}
 }
 
 /// Who wants to know what a reply is judged to be. Dropped instead, nobody has judged it.

@@ -12,6 +12,7 @@ use koigate_core::shadow::Happened;
 use koigate_core::tally::{Progress, Requests, Tally};
 use tokio::time::Instant;
 
+use crate::buffered::Held;
 use crate::calls::{self, Caller};
 use crate::drawing::draw;
 use crate::offload::offload;
@@ -57,12 +58,18 @@ pub async fn dispatch<C: Caller>(caller: &Arc<C>, tally: Tally, deadline: Instan
         }
         // The losers end by rule.
         drop(calls);
+        let room = caller.hold(tally.makes());
+        let held = room.unwrap_or_else(|full| {
+            tally.finds_no_room(&full.to_string());
+            Held::uncounted()
+        });
         // Who has not answered is named; edits fold in configured order.
         tally = offload(tally.weight(), move || {
             tally.close_stage(started.elapsed());
             tally
         })
         .await;
+        caller.keep(tally.document(), held);
     }
     let happened = tally.happened();
     let (outcome, draft) = offload(tally.weight(), move || tally.finish(form)).await;

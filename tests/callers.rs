@@ -434,7 +434,31 @@ async fn a_reply_that_finds_no_room_is_a_failed_call() {
 }
 
 #[tokio::test]
-async fn what_later_stages_are_sent_counts_too() {
+async fn what_some_are_sent_instead_counts_too() {
+    let document = format!(
+        "{{\"result\": {{\"x\": \"{}\"}}, \"config\": 1}}",
+        "z".repeat(900_000)
+    );
+    let sees_less = backend("sees_less").set("hide = ['/config']").starts();
+    let gateway = gateway()
+        .asks(&sees_less)
+        .server("max_body = '1MiB'\nmax_buffered = '1500KiB'")
+        .starts()
+        .await;
+    let answer = gateway.koipy().posts("/onResult", &document).await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+    gateway
+        .counts(
+            "koigate_backend_failures_total backend=sees_less kind=overloaded",
+            1.0,
+        )
+        .await;
+    assert_eq!(sees_less.asked(), 0);
+    is_empty(&gateway).await;
+}
+
+#[tokio::test]
+async fn a_document_for_which_there_is_no_room_is_not_made() {
     let document = format!("{{\"result\": {{\"x\": \"{}\"}}}}", "z".repeat(900_000));
     let adds = backend("adds")
         .replies(json_body("{\"result\": {\"y\": 1}}"))
@@ -447,11 +471,12 @@ async fn what_later_stages_are_sent_counts_too() {
         .starts()
         .await;
     let answer = gateway.koipy().posts("/onResult", &document).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.status, 204, "{answer:?}");
     gateway
-        .counts("koigate_backend_failures_total backend=late kind=overloaded", 1.0)
+        .counts("koigate_backend_failures_total backend=adds kind=overloaded", 1.0)
         .await;
-    assert_eq!(late.asked(), 0);
+    gateway.counts("koigate_fail_open_total backend=adds", 1.0).await;
+    assert_eq!(late.requests()[0].body, document, "it is sent what there is");
     is_empty(&gateway).await;
 }
 

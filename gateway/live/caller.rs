@@ -15,7 +15,7 @@ use super::breaker::Admitted;
 use super::made::Made;
 use super::tries::Tries;
 use super::{LiveBackend, LiveHook, Running};
-use crate::buffered::Full;
+use crate::buffered::{Full, Held};
 use crate::calls::{Caller, Lost};
 use crate::ids::Ids;
 use crate::offload::offload;
@@ -172,6 +172,14 @@ impl Caller for HookCaller {
         let hears = |admitted: Box<Admitted>| admitted.hears(&brought, &live.backend);
         let watch = callee.admitted.and_then(hears);
         (brought, watch)
+    }
+
+    fn hold(&self, bytes: usize) -> Result<Held, Full> {
+        self.made.hold(bytes)
+    }
+
+    fn keep(&self, made: &Bytes, held: Held) {
+        self.made.keep(made, held);
     }
 }
 

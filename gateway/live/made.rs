@@ -1,6 +1,6 @@
 //! The documents that are made for the calls of one hook: views, and what earlier stages have left.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -38,9 +38,8 @@ impl Made {
         if sent.len() < COUNTED {
             return Ok(());
         }
-        // Nothing that runs under the lock leaves it half done.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.iter().any(|(it, _)| *it == begin(sent)) {
+        let mut known = self.known();
+        if is_among(&known, sent) {
             return Ok(());
         }
         let mut held = self.room.open();
@@ -48,6 +47,41 @@ impl Made {
         known.push((begin(sent), held));
         Ok(())
     }
+
+    /// Room for a document that is about to be made.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub(super) fn hold(&self, bytes: usize) -> Result<Held, Full> {
+        if bytes < COUNTED {
+            return Ok(Held::uncounted());
+        }
+        let mut held = self.room.open();
+        held.cover(bytes)?;
+        Ok(held)
+    }
+
+    /// This is what has been made in that room, unless it was there before.
+    pub(super) fn keep(&self, made: &Bytes, mut held: Held) {
+        if made.len() < COUNTED {
+            return;
+        }
+        let mut known = self.known();
+        if !is_among(&known, made) {
+            held.shrink_to(made.len());
+            known.push((begin(made), held));
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Vec<(usize, Held)>> {
+        // Nothing that runs under the lock leaves it half done.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_among(known: &[(usize, Held)], bytes: &Bytes) -> bool {
+    known.iter().any(|(it, _)| *it == begin(bytes))
 }
 
 /// Where bytes begin in memory tells whether they are shared. One that has gone may have left its place to another:
@@ -80,6 +114,26 @@ mod tests {
         }
         assert_eq!(made.cover(&late), Err(Full));
         assert_eq!(made.cover(&late.slice(1..)), Ok(()), "a small one doesn't count");
+        drop(made);
+        assert_eq!(room.held(), 0);
+    }
+
+    #[test]
+    fn what_is_made_has_its_room_before() {
+        let room = Arc::new(Room::default());
+        room.limit_to(4 * COUNTED);
+        let posted = Bytes::from(vec![1; COUNTED]);
+        let made = Made::new(room.clone(), &posted);
+        let held = made.hold(3 * COUNTED).unwrap();
+        assert!(made.hold(2 * COUNTED).is_err() && made.hold(COUNTED - 1).is_ok());
+        let merged = Bytes::from(vec![2; 2 * COUNTED]);
+        made.keep(&merged, held);
+        assert_eq!((made.cover(&merged), room.held()), (Ok(()), 2 * COUNTED));
+        // Nothing came of it, or little.
+        for document in [&posted, &merged, &Bytes::from_static(b"{}")] {
+            made.keep(document, made.hold(2 * COUNTED).unwrap());
+            assert_eq!(room.held(), 2 * COUNTED);
+        }
         drop(made);
         assert_eq!(room.held(), 0);
     }

@@ -26,6 +26,7 @@ use crate::view::{Base, Views};
 
 mod fold;
 mod record;
+mod room;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -18,6 +18,7 @@ use crate::plan::{
 };
 
 mod guards;
+mod room;
 mod shadows;
 
 const DOCUMENT: &str =

@@ -68,6 +68,14 @@ impl Edits {
         self
     }
 
+    /// How many bytes they put into the document, a comma for each among them.
+    pub(crate) fn put(&self) -> usize {
+        self.list
+            .iter()
+            .map(|edit| edit.piece(&self.reply).len() + 1)
+            .sum()
+    }
+
     /// How many bytes it holds on to.
     pub(crate) fn held(&self) -> usize {
         self.reply.len()
