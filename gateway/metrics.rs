@@ -130,7 +130,7 @@ metrics! {
     table_guard: IntCounterVec = "koigate_table_guard_total" ["hook", "backend"];
     /// What shadows would have done, against what happened: agree, reject, change or fail.
     shadow: IntCounterVec = "koigate_shadow_total" ["hook", "backend", "would"];
-    /// Notices to observers, by how they ended: delivered, skipped, untestable, overflow, refused or gave_up.
+    /// Notices to observers, by how they ended: delivered, skipped, untestable, overflow, refused, gave_up or broken.
     observer_notices: IntCounterVec = "koigate_observer_notices_total" ["hook", "backend", "result"];
     /// Notices that wait for an observer now.
     observer_waiting: IntGaugeVec = "koigate_observer_waiting" ["backend"];

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use koigate_core::answer::Answer;
@@ -171,7 +172,9 @@ impl From<Answer> for Response {
 impl Drop for Afterwards {
     fn drop(&mut self) {
         if let Some(deed) = self.0.take() {
-            deed();
+            // The answer has left: a fault in here is none of the connection's, and where one was the reason for the drop
+            // a second one would end the process.
+            let _ = catch_unwind(AssertUnwindSafe(deed));
         }
     }
 }
@@ -232,5 +235,21 @@ impl From<Refusal> for Response {
             Refusal::Overloaded => Self::text(503, texts::OVERLOADED),
             Refusal::BadRequest => Self::text(400, texts::BAD_REQUEST).closing(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_afterwards_breaks_nothing_else() {
+        let response = Response::text(200, "").and_then(|| panic!("broken"));
+        drop(response);
+        let unwinding = catch_unwind(|| {
+            let _response = Response::text(200, "").and_then(|| panic!("broken"));
+            panic!("the connection's own");
+        });
+        assert!(unwinding.is_err());
     }
 }

@@ -53,7 +53,7 @@ pub struct Running {
 }
 
 /// What goes on beside the hooks may hold besides what they may: this part of `server.max_buffered`.
-const SHARE_BESIDE: usize = 8;
+pub const SHARE_BESIDE: usize = 8;
 
 /// What plans are brought to life with, the same for all plans of a process.
 pub struct Ground {

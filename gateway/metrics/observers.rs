@@ -26,6 +26,8 @@ pub struct NoticeCounts {
     pub refused: u64,
     /// It was not well for too long.
     pub gave_up: u64,
+    /// A fault of the gateway's own.
+    pub broken: u64,
 }
 
 /// The counters of one hook and one observer of it, resolved.
@@ -37,7 +39,7 @@ pub(super) struct NoticeMeters {
 impl NoticeCounts {
     /// Those that were to be delivered and never will be.
     pub fn lost(&self) -> u64 {
-        self.untestable + self.overflow + self.refused + self.gave_up
+        self.untestable + self.overflow + self.refused + self.gave_up + self.broken
     }
 }
 
@@ -74,7 +76,7 @@ impl HookMeters {
         let Some(meters) = self.observers.get(&observer) else {
             return;
         };
-        let [delivered, skipped, untestable, overflow, refused, gave_up] =
+        let [delivered, skipped, untestable, overflow, refused, gave_up, broken] =
             meters.results.each_ref().map(IntCounter::get);
         counts.delivered += delivered;
         counts.skipped += skipped;
@@ -82,6 +84,7 @@ impl HookMeters {
         counts.overflow += overflow;
         counts.refused += refused;
         counts.gave_up += gave_up;
+        counts.broken += broken;
     }
 
     /// Counts how a notice to this observer has ended.

@@ -1,9 +1,12 @@
 //! One observer's lane: from the answers that have left to the observer, one after the other.
 
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use koigate_core::failure::Failure;
 use koigate_core::judge::Judgement;
 use koigate_core::observer::{self, Next, Told, Tries};
@@ -14,11 +17,12 @@ use tokio::time::{Instant, sleep};
 use super::Tidings;
 use super::queue::{InMemory, Key, Notice, Queue, Waiting};
 use crate::calls::{Caller as _, Lost, Watch as _};
-use crate::live::{HookCaller, LiveHook, Running};
+use crate::live::{HookCaller, LiveHook, Running, SHARE_BESIDE};
 use crate::metrics::HookMeters;
 use crate::offload::offload;
 
-/// How many tidings may wait to be packed. Packing waits for nobody, so that more of them are more than it can do.
+/// How many tidings may wait to be packed. Packing waits for nobody, so that more of them are more than it can do. What
+/// their documents may hold is bounded too, since they are the hooks' own: see [`Shared::admits`].
 const INTAKE: usize = 1024;
 
 /// The longest wait between two tries once the process is to end.
@@ -49,6 +53,8 @@ struct Shared<Q> {
     route: Mutex<Weak<Running>>,
     /// Notices that are neither delivered nor dropped, those that are still to be packed included.
     open: watch::Sender<usize>,
+    /// The bytes of the documents that are still to be packed.
+    unpacked: AtomicUsize,
     hurried: watch::Sender<bool>,
     losses: Mutex<Losses>,
 }
@@ -89,6 +95,7 @@ impl<Q: Queue> Lane<Q> {
                 queue,
                 route: Mutex::default(),
                 open: watch::Sender::new(0),
+                unpacked: AtomicUsize::new(0),
                 hurried: watch::Sender::new(false),
                 losses: Mutex::default(),
             }),
@@ -112,7 +119,14 @@ impl<Q: Queue> Lane<Q> {
     /// Takes in what this observer is to be told. Never waits.
     pub(super) fn take(&self, observer: BackendId, tidings: &Arc<Tidings>) {
         self.shared.open.send_modify(|open| *open += 1);
-        if self.intake.try_send((observer, tidings.clone())).is_err() {
+        let is_in = self.shared.admits(tidings) && {
+            let is_in = self.intake.try_send((observer, tidings.clone())).is_ok();
+            if !is_in {
+                self.shared.is_packed(tidings);
+            }
+            is_in
+        };
+        if !is_in {
             self.shared.end(&tidings.hook.meters, observer, Told::Overflow);
         }
     }
@@ -168,14 +182,21 @@ async fn work<Q: Queue>(shared: Arc<Shared<Q>>, outlet: Outlet) {
 /// Makes notices of what is taken in, in order, until the lane has gone.
 async fn pack<Q: Queue>(shared: &Shared<Q>, mut outlet: Outlet) {
     while let Some((id, tidings)) = outlet.recv().await {
-        let end = match packed(shared, id, &tidings).await {
-            Ok(notice) => shared.queue.push(notice).await.map_err(|_| Told::Overflow),
-            Err(told) => Err(told),
-        };
+        let end = contained(async {
+            let notice = packed(shared, id, &tidings).await?;
+            shared.queue.push(notice).await.map_err(|_| Told::Overflow)
+        });
+        let end = end.await.unwrap_or(Err(Told::Broken));
+        shared.is_packed(&tidings);
         if let Err(told) = end {
             shared.end(&tidings.hook.meters, id, told);
         }
     }
+}
+
+/// What comes of this, or nothing if it panics: that is one notice's end and not the lane's. Its place is in the log.
+async fn contained<T>(work: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(work).catch_unwind().await.ok()
 }
 
 /// What the observer is told, as the plan wants it that the hook ran on.
@@ -185,9 +206,14 @@ async fn packed<Q: Queue>(shared: &Shared<Q>, id: BackendId, tidings: &Arc<Tidin
         return Err(Told::Removed);
     };
     let length = tidings.document.bytes().len();
-    // While the observer is away most end here, and cost next to nothing.
-    let is_cut = backend.guards.look_into_documents() || !backend.when.is_empty();
-    if !is_cut && !shared.queue.has_room(tidings.account.weight(length)) {
+    // While the observer is away most end here, and cost next to nothing. Of what it may see nothing may be left; whether
+    // it is to be told at all has to be looked at.
+    let least = if backend.guards.look_into_documents() {
+        0
+    } else {
+        length
+    };
+    if backend.when.is_empty() && !shared.queue.has_room(tidings.account.weight(least)) {
         return Err(Told::Overflow);
     }
     let source = tidings.clone();
@@ -214,7 +240,8 @@ async fn deliver<Q: Queue>(shared: &Shared<Q>) -> std::convert::Infallible {
     let mut is_well = true;
     loop {
         let notice = shared.queue.first().await;
-        let told = settle(shared, &notice, &mut is_well).await;
+        let told = contained(settle(shared, &notice, &mut is_well)).await;
+        let told = told.unwrap_or(Told::Broken);
         shared.queue.settle(&notice.key).await;
         match shared.way(&notice) {
             Some(way) => shared.end(&way.hook.meters, way.id, told),
@@ -251,6 +278,25 @@ async fn settle<Q: Queue>(shared: &Shared<Q>, notice: &Notice, is_well: &mut boo
 // === impl Shared ===
 
 impl<Q: Queue> Shared<Q> {
+    /// Whether there is room for more that is to be packed. Packing makes a copy, and until then the document is the
+    /// hook's own and holds the hooks' room: all of them may hold what goes on beside the hooks may, so that no hook is
+    /// refused for it. One of any size is taken in if nothing else waits.
+    fn admits(&self, tidings: &Tidings) -> bool {
+        let most = tidings.plan().server.max_buffered / SHARE_BESIDE;
+        let bytes = tidings.document.bytes().len();
+        let before = self.unpacked.fetch_add(bytes, Ordering::Relaxed);
+        let fits = before == 0 || before.saturating_add(bytes) <= most;
+        if !fits {
+            self.is_packed(tidings);
+        }
+        fits
+    }
+
+    fn is_packed(&self, tidings: &Tidings) {
+        let bytes = tidings.document.bytes().len();
+        self.unpacked.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     /// How the notice reaches its observer by now; none if it is none of that hook any more.
     fn way(&self, notice: &Notice) -> Option<Way> {
         let running = lock(&self.route).upgrade()?;
@@ -373,3 +419,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that runs under these locks leaves what they guard half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

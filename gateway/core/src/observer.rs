@@ -39,6 +39,8 @@ pub enum Told {
     Refused,
     /// The observer was not well for too long.
     GaveUp,
+    /// A fault of the gateway's own kept it from being told.
+    Broken,
     /// The process ended first.
     Stopped,
     /// Another configuration does without the observer.
@@ -137,13 +139,14 @@ pub fn failure(brought: &Result<u16, Failure>, statuses: &StatusSet) -> Option<F
 impl Told {
     /// Those that the metric counts, in the order in which a notice can come to them. What ends with the process or with
     /// the observer is a matter of the log: nobody looks at its series any more.
-    pub const COUNTED: [Self; 6] = [
+    pub const COUNTED: [Self; 7] = [
         Self::Delivered,
         Self::Skipped,
         Self::Untestable,
         Self::Overflow,
         Self::Refused,
         Self::GaveUp,
+        Self::Broken,
     ];
 
     /// The word used in metrics and the log.
@@ -155,6 +158,7 @@ impl Told {
             Self::Overflow => "overflow",
             Self::Refused => "refused",
             Self::GaveUp => "gave_up",
+            Self::Broken => "broken",
             Self::Stopped => "stopped",
             Self::Removed => "removed",
         }

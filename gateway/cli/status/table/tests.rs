@@ -142,6 +142,7 @@ fn observers_are_shown_as_such() {
         overflow: 2,
         refused: 3,
         gave_up: 4,
+        broken: 1,
     };
     let observer = Observer {
         waiting: 7,
@@ -166,7 +167,7 @@ fn observers_are_shown_as_such() {
             "stats     1 of 256    12  observer: http://127.0.0.1:8083/{hook}?key=***",
             "",
             "OBSERVER   WAITING  DELIVERED   SKIPPED      LOST",
-            "stats            7  123456789         4        10",
+            "stats            7  123456789         4        11",
         ]
     );
 }
