@@ -401,6 +401,32 @@ async fn reloads_keep_the_queue() {
     posts(&gateway, 1).await;
 }
 
+/// What a reload hides from an observer is hidden in what waits for it already.
+#[tokio::test]
+async fn what_waits_is_told_as_the_observer_may_see_it_by_then() {
+    let guard = passes();
+    let down = stats().never_listens();
+    let stats = backend("stats").starts();
+    let gateway = observed(&[&guard], &[&down]).starts().await;
+    posts(&gateway, 2).await;
+    waits(&gateway, "stats", 2).await;
+    let text = std::fs::read_to_string(gateway.config()).unwrap();
+    let text = text.replace(&down.address.to_string(), &stats.address.to_string());
+    let hidden = text.replace("[backends.stats]", "[backends.stats]\nhide = ['/config']");
+    assert_ne!(text, hidden);
+    gateway.rewrites(&hidden);
+    stats.was_asked(2).await;
+    let whole: Value = serde_json::from_str(DOCUMENT).unwrap();
+    for request in stats.requests() {
+        let told = notice(&request);
+        assert_eq!(
+            (&told["verdict"], &told["document"]),
+            (&json!("continue"), &json!({"message": whole["message"]}))
+        );
+    }
+    ended(&gateway, "delivered", 2.0).await;
+}
+
 /// Several observers are told alike, and one that hangs holds no other up.
 #[tokio::test]
 async fn each_observer_has_a_queue_of_its_own() {

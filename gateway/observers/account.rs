@@ -108,11 +108,21 @@ impl Account {
         self.open.len() + MEMBER.len() + document + 1
     }
 
-    /// The whole notice, with the document as it is spelled, or `null`.
-    pub fn with(&self, document: Option<&Bytes>) -> Bytes {
-        let document = document.map_or(&b"null"[..], |document| document);
-        [self.open.as_bytes(), MEMBER, document, b"}"].concat().into()
+    /// The whole notice, with the document as it is spelled, or `null`; and where in it the document begins.
+    pub fn with(&self, document: Option<&Bytes>) -> (Bytes, usize) {
+        let before = [self.open.as_bytes(), MEMBER].concat();
+        (around(&before, document), before.len())
     }
+}
+
+/// A notice with another document: this is where the one that it has begins.
+pub(super) fn with_another(notice: &Bytes, begin: usize, document: Option<&Bytes>) -> Bytes {
+    around(notice.get(..begin).unwrap_or_default(), document)
+}
+
+fn around(before: &[u8], document: Option<&Bytes>) -> Bytes {
+    let document = document.map_or(&b"null"[..], |document| document);
+    [before, document, b"}"].concat().into()
 }
 
 /// What stands before the document.

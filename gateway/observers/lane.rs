@@ -9,12 +9,13 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use koigate_core::failure::Failure;
 use koigate_core::judge::Judgement;
-use koigate_core::observer::{self, Next, Told, Tries};
+use koigate_core::observer::{self, Next, Sees, Told, Tries};
 use koigate_core::plan::{self, Backend, BackendId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use super::Tidings;
+use super::account::with_another;
 use super::queue::{InMemory, Key, Notice, Queue, Waiting};
 use crate::calls::{Caller as _, Lost, Watch as _};
 use crate::live::{HookCaller, LiveHook, Running, SHARE_BESIDE};
@@ -56,6 +57,8 @@ struct Shared<Q> {
     /// The bytes of the documents that are still to be packed.
     unpacked: AtomicUsize,
     hurried: watch::Sender<bool>,
+    /// What the last notice was made for: most are made for the same.
+    sees: Mutex<Arc<Sees>>,
     losses: Mutex<Losses>,
 }
 
@@ -97,6 +100,7 @@ impl<Q: Queue> Lane<Q> {
                 open: watch::Sender::new(0),
                 unpacked: AtomicUsize::new(0),
                 hurried: watch::Sender::new(false),
+                sees: Mutex::default(),
                 losses: Mutex::default(),
             }),
         }
@@ -216,10 +220,10 @@ async fn packed<Q: Queue>(shared: &Shared<Q>, id: BackendId, tidings: &Arc<Tidin
     if backend.when.is_empty() && !shared.queue.has_room(tidings.account.weight(least)) {
         return Err(Told::Overflow);
     }
-    let source = tidings.clone();
-    let body = offload(length, move || {
+    let (source, sees) = (tidings.clone(), shared.sees(&backend));
+    let (body, document) = offload(length, move || {
         let document = observer::document(&backend, &source.document)?;
-        Ok::<Bytes, Told>(source.account.with(document.as_ref()))
+        Ok::<_, Told>(source.account.with(document.as_ref()))
     })
     .await?;
     Ok(Notice {
@@ -231,6 +235,8 @@ async fn packed<Q: Queue>(shared: &Shared<Q>, id: BackendId, tidings: &Arc<Tidin
         ids: tidings.ids.clone(),
         verdict: tidings.verdict,
         body,
+        document,
+        sees,
         since: Instant::now(),
     })
 }
@@ -258,7 +264,7 @@ async fn settle<Q: Queue>(shared: &Shared<Q>, notice: &Notice, is_well: &mut boo
             return Told::Removed;
         };
         let backend = way.backend.clone();
-        let brought = way.call(notice).await;
+        let brought = way.call(notice, seen(notice, &backend).await).await;
         made += 1;
         let tries = Tries {
             made,
@@ -275,9 +281,33 @@ async fn settle<Q: Queue>(shared: &Shared<Q>, notice: &Notice, is_well: &mut boo
     }
 }
 
+/// What is sent of a notice. A reload may have hidden since what may be seen in it.
+async fn seen(notice: &Notice, backend: &Backend) -> Bytes {
+    if notice.sees.is_by(&backend.guards) {
+        return notice.body.clone();
+    }
+    let (notice, sees) = (notice.clone(), Sees::by(&backend.guards));
+    offload(notice.body.len(), move || {
+        let end = notice.body.len().saturating_sub(1);
+        let document = notice.body.slice(notice.document.min(end)..end);
+        let document = sees.of_seen(&notice.sees, document);
+        with_another(&notice.body, notice.document, document.as_ref())
+    })
+    .await
+}
+
 // === impl Shared ===
 
 impl<Q: Queue> Shared<Q> {
+    /// What this observer may see, shared with the notices before.
+    fn sees(&self, observer: &Backend) -> Arc<Sees> {
+        let mut sees = lock(&self.sees);
+        if !sees.is_by(&observer.guards) {
+            *sees = Arc::new(Sees::by(&observer.guards));
+        }
+        sees.clone()
+    }
+
     /// Whether there is room for more that is to be packed. Packing makes a copy, and until then the document is the
     /// hook's own and holds the hooks' room: all of them may hold what goes on beside the hooks may, so that no hook is
     /// refused for it. One of any size is taken in if nothing else waits.
@@ -387,8 +417,8 @@ impl<Q: Queue> Shared<Q> {
 // === impl Way ===
 
 impl Way {
-    /// Calls the observer once: the status of its answer.
-    async fn call(self, notice: &Notice) -> Result<u16, Failure> {
+    /// Calls the observer once with this body: the status of its answer.
+    async fn call(self, notice: &Notice, body: Bytes) -> Result<u16, Failure> {
         let (hook, id, statuses) = (self.hook.clone(), self.id, self.backend.failure_statuses.clone());
         let begun = Instant::now();
         let deadline = begun + self.backend.timeout;
@@ -396,10 +426,10 @@ impl Way {
             self.running,
             self.hook,
             notice.ids.clone(),
-            (&notice.body, notice.verdict),
+            (&body, notice.verdict),
             deadline,
         );
-        let (brought, admitted) = caller.call(id, notice.body.clone(), &Lost::default()).await;
+        let (brought, admitted) = caller.call(id, body.clone(), &Lost::default()).await;
         let brought = brought.map(|reply| reply.status);
         let failure = observer::failure(&brought, &statuses);
         if let (Some(admitted), Ok(status)) = (admitted, &brought) {

@@ -1,10 +1,11 @@
 //! Where notices wait for one observer.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use koigate_core::hook::HookName;
+use koigate_core::observer::Sees;
 use koigate_core::outcome::HookVerdict;
 use koigate_core::plan;
 use tokio::sync::Notify;
@@ -34,6 +35,10 @@ pub struct Notice {
     pub verdict: HookVerdict,
     /// What is sent.
     pub body: Bytes,
+    /// Where in that the document begins; it ends before the last byte.
+    pub document: usize,
+    /// What the observer might see when that was made.
+    pub sees: Arc<Sees>,
     /// Since when it waits.
     pub since: Instant,
 }
@@ -213,6 +218,8 @@ mod tests {
             ids: Ids::new(None),
             verdict: HookVerdict::Continue,
             body: vec![b'x'; bytes].into(),
+            document: 0,
+            sees: Arc::default(),
             since: Instant::now(),
         }
     }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::failure::{Failure, FailureKind};
+use crate::guards::{Guards, Keys, Sight};
 use crate::judge::{Judgement, unasked};
 use crate::plan::{Backend, StatusSet};
-use crate::view::{Base, Views};
+use crate::view::{Base, View};
 
 /// The first wait before a notice is tried again.
 pub const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -67,8 +68,16 @@ pub struct Tries {
     pub give_up: Duration,
 }
 
-/// What an observer is sent of the document: nothing where that does not parse, since then nobody can tell what is
-/// hidden from it, nor put it into a notice. Linear in the document.
+/// What an observer may see of documents.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sees {
+    /// What of them.
+    pub sight: Sight,
+    /// How their keys are spelled.
+    pub keys: Keys,
+}
+
+/// What an observer is sent of the document, as [`Sees::of`] says. Linear in the document.
 ///
 /// # Errors
 ///
@@ -79,15 +88,7 @@ pub fn document(observer: &Backend, base: &Arc<Base>) -> Result<Option<Bytes>, T
         Some(Judgement::Skipped) => return Err(Told::Skipped),
         Some(_) => return Err(Told::Untestable),
     }
-    let Some(document) = base.document() else {
-        return Ok(None);
-    };
-    if !observer.guards.look_into_documents() {
-        return Ok(Some(document.bytes().clone()));
-    }
-    // Of a document that parses there is a view.
-    let view = Views::new(base.clone()).of(&observer.guards).ok();
-    Ok(view.and_then(|view| Some(view.document()?.bytes().clone())))
+    Ok(Sees::by(&observer.guards).of(base))
 }
 
 /// What becomes of a notice after a try that brought this status, or no usable reply:
@@ -131,6 +132,49 @@ pub fn failure(brought: &Result<u16, Failure>, statuses: &StatusSet) -> Option<F
         Err(failure) => Some(failure.kind),
         Ok(status) if (200..=299).contains(status) && !statuses.contains(*status) => None,
         Ok(_) => Some(FailureKind::Status),
+    }
+}
+
+// === impl Sees ===
+
+impl Sees {
+    /// What these guards leave.
+    pub fn by(guards: &Guards) -> Self {
+        Self {
+            sight: guards.sight.clone(),
+            keys: guards.keys,
+        }
+    }
+
+    /// Whether that is what these guards leave.
+    pub fn is_by(&self, guards: &Guards) -> bool {
+        (&self.sight, self.keys) == (&guards.sight, guards.keys)
+    }
+
+    /// What is seen of a document: nothing where that does not parse, since then nobody can tell what is hidden, nor put it
+    /// into a notice. Linear in the document.
+    pub fn of(&self, base: &Arc<Base>) -> Option<Bytes> {
+        let document = base.document()?;
+        let guards = Guards {
+            sight: self.sight.clone(),
+            keys: self.keys,
+            ..Guards::default()
+        };
+        if !guards.look_into_documents() {
+            return Some(document.bytes().clone());
+        }
+        // Of a document that parses there is a view.
+        let view = View::new(base, &guards)?;
+        Some(view.document()?.bytes().clone())
+    }
+
+    /// What is seen of one that was made for somebody who sees this much: never more than either lets one see. Nothing
+    /// where its keys were spelled anew, since then nobody can tell any more what is to be hidden.
+    pub fn of_seen(&self, before: &Self, document: Bytes) -> Option<Bytes> {
+        match before.keys {
+            Keys::AsIs => self.of(&Arc::new(Base::new(document))),
+            Keys::Kebab | Keys::Snake => None,
+        }
     }
 }
 

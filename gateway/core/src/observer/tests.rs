@@ -118,6 +118,55 @@ fn what_an_observer_is_sent_of_the_document() {
     }
 }
 
+/// What a reload hides is hidden in what waits already.
+#[test]
+fn what_is_seen_of_what_was_made_for_who_sees_more() {
+    let sees = |sight: Sight, keys| Sees { sight, keys };
+    let hide = |place| Sight::Hide(vec![Pointer::parse(place).unwrap()]);
+    let show = |place| Sight::Show(vec![Pointer::parse(place).unwrap()]);
+    for (before, after, expected) in [
+        (
+            sees(Sight::Whole, Keys::AsIs),
+            sees(hide("/a-b"), Keys::AsIs),
+            Some("{\"c\":2}"),
+        ),
+        (
+            sees(hide("/c"), Keys::AsIs),
+            sees(hide("/a-b"), Keys::AsIs),
+            Some("{}"),
+        ),
+        (
+            sees(hide("/c"), Keys::AsIs),
+            sees(Sight::Whole, Keys::Snake),
+            Some("{\"a_b\":1}"),
+        ),
+        (
+            sees(hide("/c"), Keys::AsIs),
+            sees(show("/a-b"), Keys::AsIs),
+            Some("{\"a-b\":1}"),
+        ),
+        (
+            sees(Sight::Whole, Keys::Snake),
+            sees(hide("/a-b"), Keys::Snake),
+            None,
+        ),
+        (
+            sees(Sight::Whole, Keys::Snake),
+            sees(Sight::Whole, Keys::AsIs),
+            None,
+        ),
+    ] {
+        let base = Base::new(Bytes::from_static(b"{\"a-b\":1,\"c\":2}"));
+        let made = before.of(&Arc::new(base)).unwrap();
+        let seen = after.of_seen(&before, made);
+        assert_eq!(
+            seen.as_deref(),
+            expected.map(str::as_bytes),
+            "{before:?}, then {after:?}"
+        );
+    }
+}
+
 #[test]
 fn whom_conditions_keep_from_being_told() {
     for (text, expected) in [
