@@ -19,7 +19,7 @@ use crate::support::faults::{self, Does, Fault, Seen};
 use crate::support::gateway::{Gateway, Setup, gateway};
 use crate::support::koipy::Koipy;
 use crate::support::python::{self, Value, json};
-use crate::support::reply::{json_body, no_content, reject};
+use crate::support::reply::{json_body, no_content, reject, status};
 use crate::support::script::{Script, script};
 use crate::support::wire::{Response, Wire};
 
@@ -205,7 +205,8 @@ fn guards(document: &Value) -> Script {
     }
 }
 
-/// Every backend; one that flaps, on which nothing depends but its breaker; and last one that is always well.
+/// Every backend; one that flaps, on which nothing depends but its breaker; a shadow, and an observer that is not well now
+/// and then, on which nothing depends at all; and last one that is always well.
 fn backends(table: &Arc<Vec<Fault>>) -> Vec<Backend> {
     let guard = obeys("guard", table, guards).set("on_failure = 'reject'\nfailure_message = 'sorry'");
     let steady = backend("steady").forgets().set("on_failure = 'reject'");
@@ -222,15 +223,25 @@ fn backends(table: &Arc<Vec<Fault>>) -> Vec<Backend> {
         1 => script().resets(),
         _ => script().stalls(),
     });
+    let shadow = obeys("shadow", table, edits("a")).set("breaker = { failures = 3, cool_off = '500ms' }");
+    let told = AtomicU64::new(0);
+    let observer = backend("observer").forgets().set("hide = ['/faults']");
+    // It waits for a second after each failure, and has to keep up with 100 hooks a second.
+    let observer = observer.replies_with(move |_| match told.fetch_add(1, Ordering::Relaxed) % 400 {
+        399 => status(503),
+        _ => no_content(),
+    });
     editors
         .into_iter()
-        .chain([guard.starts(), flaps.starts(), steady.starts()])
+        .chain([guard.starts(), flaps.starts(), shadow.starts()])
+        .chain([observer.starts(), steady.starts()])
         .collect()
 }
 
 /// The configuration of this generation: one plan of two, which differ in what needs new connections.
 fn setup(backends: &[Backend], generation: u64) -> Setup {
     let odd = generation % 2;
+    let beside = |chain| format!("chain = {chain}\nshadow = ['shadow']\nobservers = ['observer']");
     gateway()
         .server(&format!("deadline = '{}s'", 8 + odd))
         .defaults(&format!(
@@ -238,9 +249,9 @@ fn setup(backends: &[Backend], generation: u64) -> Setup {
             300 + odd
         ))
         .backends(backends)
-        .chain("onMessage", "['guard', ['a', 'b', 'flaps'], 'c']")
-        .chain("onPreSend", "[['a', 'guard', 'flaps']]")
-        .chain("onResult", "[['a', 'b'], 'c']")
+        .hook("onMessage", &beside("['guard', ['a', 'b', 'flaps'], 'c']"))
+        .hook("onPreSend", &beside("[['a', 'guard', 'flaps']]"))
+        .hook("onResult", &beside("[['a', 'b'], 'c']"))
         .chain("onProbe", "['steady']")
 }
 
@@ -364,6 +375,7 @@ impl Needs {
     /// Tokio keeps those for 10 s.
     async fn at_rest(gateway: &Gateway) -> Self {
         gateway.counts("koigate_hooks_in_flight", 0.0).await;
+        gateway.counts("koigate_observer_waiting", 0.0).await;
         gateway.counts("koigate_backend_in_flight", 0.0).await;
         sleep(Duration::from_secs(12)).await;
         Self::of(gateway)
@@ -498,6 +510,16 @@ async fn is_as_before(gateway: &Gateway, before: Needs) {
         let failures = format!("koigate_backend_failures_total kind={kind}");
         assert!(metrics.sum(&failures) > 0.0, "no {kind} has happened");
     }
+    let notices = |result: &str| metrics.sum(&format!("koigate_observer_notices_total result={result}"));
+    assert!(notices("delivered") > 0.0, "no observer was told anything");
+    for lost in ["overflow", "refused", "gave_up", "untestable", "broken"] {
+        assert!(notices(lost) < 1.0, "notices are lost: {lost}");
+    }
+    assert!(
+        metrics.sum("koigate_shadow_total") > 0.0,
+        "no shadow was compared"
+    );
+    assert!(metrics.sum("koigate_buffered_beside_bytes") < 1.0, "held beside");
     let panics = gateway.log().into_iter().filter(|line| line.contains("panic"));
     assert_eq!(panics.collect::<Vec<_>>(), [""; 0]);
 }
