@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Runtime};
 
+use crate::offload::SPARE;
+
 /// Comparisons at once; and the system's resolver, which waits there for names that it knows nothing of.
 const BLOCKING: usize = 4;
 
@@ -25,7 +27,10 @@ pub fn spawn(work: impl Future<Output = ()> + Send + 'static) {
 
 fn begin() -> Option<Runtime> {
     let mut builder = Builder::new_multi_thread();
-    let builder = builder.worker_threads(1).max_blocking_threads(BLOCKING);
+    let builder = builder
+        .worker_threads(1)
+        .max_blocking_threads(BLOCKING)
+        .thread_keep_alive(SPARE);
     match builder.thread_name("beside").enable_all().build() {
         Ok(runtime) => Some(runtime),
         Err(error) => {

@@ -4,12 +4,17 @@
 //! stays where it is, since the way to another thread and back costs more than the work.
 
 use std::panic::resume_unwind;
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
 /// Work that goes through this many bytes or more leaves the thread. A comparison of 256 KiB takes some 100 µs,
 /// which is what a neighbour may wait.
 pub const HEAVY: usize = 256 * 1024;
+
+/// How long a thread waits for more heavy work before it ends. Work goes to those that wait in turn, so that with
+/// Tokio's 10 s the look at the configuration's files every 2 s would keep five of them for good after one busy moment.
+pub const SPARE: Duration = Duration::from_secs(1);
 
 /// Runs `work`, which goes through about `weight` bytes: here, or off the thread where that is heavy. A panic in
 /// it is a panic here.

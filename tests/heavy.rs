@@ -259,6 +259,39 @@ async fn posts(gateway: &Gateway, request: &Bytes) -> (u16, usize) {
     (status.unwrap_or_default(), length)
 }
 
+/// Those that compare and merge are there while there is something for them, not for good.
+#[tokio::test]
+async fn threads_of_a_burst_end() {
+    let echo = backend("echo")
+        .forgets()
+        .replies(json_body(column("more", 2_000_000)))
+        .starts();
+    let gateway = gateway().asks(&echo).starts().await;
+    let threads = || gateway.status_of("Threads:");
+    let before = threads();
+    let (koipy, document) = (gateway.koipy(), column("nodes", 2_000_000));
+    let mut most = before;
+    let begun = Instant::now();
+    while most < before + 4 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{most} of {before}");
+        join_all((0..8).map(|_| koipy.posts("/onResult", &document))).await;
+        most = most.max(threads());
+    }
+    let over = Instant::now();
+    while threads() > before + 1 {
+        assert!(
+            over.elapsed() < Duration::from_secs(8),
+            "{} of {before}",
+            threads()
+        );
+        sleep(Duration::from_millis(100)).await;
+    }
+    eprintln!(
+        "{before} threads before, {most} at the most, gone {:?} later",
+        over.elapsed()
+    );
+}
+
 /// What large replies are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Large {

@@ -371,8 +371,7 @@ impl Needs {
         }
     }
 
-    /// What it needs when nobody asks for anything, and every thread has gone that was there for a heavy comparison:
-    /// Tokio keeps those for 10 s.
+    /// What it needs when nobody asks for anything, and every thread has gone that was there for a heavy comparison.
     async fn at_rest(gateway: &Gateway) -> Self {
         gateway.counts("koigate_hooks_in_flight", 0.0).await;
         gateway.counts("koigate_observer_waiting", 0.0).await;

@@ -23,6 +23,7 @@ use std::io::Write;
 use std::path::Path;
 
 use koigate::live::Configuration;
+use koigate::offload::SPARE;
 use koigate::server::Ended;
 use koigate_config::{Color, Loaded, Process, Report};
 use tokio::runtime::{Builder, Runtime};
@@ -78,6 +79,7 @@ fn runtime(threads: usize) -> Result<Runtime, CommandError> {
     if threads > 0 {
         builder.worker_threads(threads);
     }
+    builder.thread_keep_alive(SPARE);
     builder.enable_all().build().map_err(CommandError::System)
 }
 
