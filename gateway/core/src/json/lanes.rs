@@ -1,20 +1,20 @@
 //! Sixteen bytes at a time: where among them something stands, as one bit a byte, the first byte lowest.
 
-use wide::{CmpEq, CmpGt, CmpLt, i8x16};
+use wide::u8x16;
 
 /// How many bytes.
 pub(super) const LANES: usize = 16;
 
 /// Sixteen bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes(i8x16);
+pub(super) struct Lanes(u8x16);
 
 impl Lanes {
     /// The bytes from `at` on; none if there aren't as many.
     #[inline(always)]
     pub(super) fn at(bytes: &[u8], at: usize) -> Option<Self> {
         let chunk = bytes.get(at..)?.first_chunk::<LANES>()?;
-        Some(Self(i8x16::new(chunk.map(u8::cast_signed))))
+        Some(Self(u8x16::new(*chunk)))
     }
 
     /// Where this ASCII byte stands.
@@ -32,27 +32,25 @@ impl Lanes {
     /// Where no digit stands.
     #[inline(always)]
     pub(super) fn no_digits(self) -> u32 {
-        // Signed, what is not ASCII is less than any digit.
-        bits(self.0.cmp_lt(splat(b'0')) | self.0.cmp_gt(splat(b'9')))
+        let value = self.0 - splat(b'0');
+        bits(value.max(splat(10)).cmp_eq(value))
     }
 
     /// Where a string ends, or is not what it looks like: quotes, backslashes and control characters.
     #[inline(always)]
     pub(super) fn no_plain_text(self) -> u32 {
-        // With their high bits turned, signed bytes are in unsigned order.
-        let turned = self.0 ^ splat(0x80);
-        let control = turned.cmp_lt(splat(0x20 ^ 0x80));
+        let control = self.0.min(splat(0x1F)).cmp_eq(self.0);
         bits(self.0.cmp_eq(splat(b'"')) | self.0.cmp_eq(splat(b'\\')) | control)
     }
 }
 
 #[inline(always)]
-fn splat(byte: u8) -> i8x16 {
-    i8x16::splat(byte.cast_signed())
+fn splat(byte: u8) -> u8x16 {
+    u8x16::splat(byte)
 }
 
 #[inline(always)]
-fn bits(lanes: i8x16) -> u32 {
+fn bits(lanes: u8x16) -> u32 {
     lanes.move_mask().cast_unsigned()
 }
 

@@ -20,14 +20,50 @@ struct Kinds {
     spaces: u64,
 }
 
-/// From the first number of a list, or one further on: the offset of the last number in the next
-/// [`BLOCK`] bytes before which everything is sound; the number's own if there is nothing to skip.
+/// What the last byte of the block before was, each 0 or 1.
+struct Last {
+    digit: u64,
+    point: u64,
+    comma: u64,
+    space: u64,
+    /// A zero that begins a number.
+    zero: u64,
+    /// A digit behind a point.
+    fraction: u64,
+}
+
+/// From the first number of a list, or one further on: the offset of the last number before which everything is
+/// plain and sound; the number's own if there is nothing to skip.
+///
+/// Blocks follow each other at a fixed distance, and what one needs of the one before is a bit of each kind: so that
+/// several are looked at at the same time. Beginning each where a number does takes half as long again.
 #[inline]
-pub(super) fn skip_numbers(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(skipped) = Kinds::of(bytes, at).and_then(Kinds::sound_numbers) {
-        at += skipped;
+pub(super) fn skip_numbers(bytes: &[u8], at: usize) -> usize {
+    let (mut block, mut number, mut last) = (at, at, Last::BEFORE);
+    while let Some(kinds) = Kinds::of(bytes, block) {
+        let (starts, bad) = kinds.check(&mut last);
+        let starts = starts & bad.wrapping_sub(1) & !bad;
+        if starts != 0 {
+            number = block + starts.ilog2() as usize;
+        }
+        if bad != 0 {
+            break;
+        }
+        block += BLOCK;
     }
-    at
+    number
+}
+
+impl Last {
+    /// What a number may follow.
+    const BEFORE: Self = Self {
+        digit: 0,
+        point: 0,
+        comma: 0,
+        space: 1,
+        zero: 0,
+        fraction: 0,
+    };
 }
 
 impl Kinds {
@@ -46,10 +82,10 @@ impl Kinds {
         Some(kinds)
     }
 
-    /// How far into the block the last number begins before which all is sound. None if that is the first, or
-    /// anything before it is not as plain as it should be.
+    /// Where numbers begin, and where anything is not as plain as it should be: before the first such place all is
+    /// sound, and behind it nothing here means anything.
     #[inline(always)]
-    fn sound_numbers(self) -> Option<usize> {
+    fn check(self, last: &mut Last) -> (u64, u64) {
         let Self {
             digits,
             zeros,
@@ -57,24 +93,31 @@ impl Kinds {
             commas,
             spaces,
         } = self;
-        let first = 1;
-        let starts = digits & (commas << 1 | spaces << 1 | first);
-        // Bits from the first byte on that is of no kind mean nothing.
-        let known = (!(digits | points | commas | spaces)).trailing_zeros();
-        let within = 1_u64.checked_shl(known).map_or(u64::MAX, |bit| bit - 1);
-        let last = 63_u32.checked_sub((starts & within).leading_zeros())?;
-        let before = (1_u64 << last) - 1;
-
-        let after_digit = digits << 1;
-        let unsound = (commas | points) & !after_digit
-            | (commas << 1) & !(digits | spaces)
-            | spaces & !(commas << 1)
-            | (spaces << 1 | points << 1 | first) & !digits
-            | zeros & starts & (digits >> 1);
+        let after_digit = digits << 1 | last.digit;
+        let after_point = points << 1 | last.point;
+        let after_comma = commas << 1 | last.comma;
+        let after_space = spaces << 1 | last.space;
+        let starts = digits & (after_comma | after_space);
+        let zero_starts = zeros & starts;
         // Adding its first digit to a run of digits carries to the byte behind the run: no second point.
-        let fractions_end = digits.wrapping_add(points << 1 & digits) & !digits;
-        let unsound = unsound | fractions_end & points;
-        (last > 0 && unsound & before == 0).then_some(last as usize)
+        let (sum, over) = digits.overflowing_add(after_point & digits);
+        let (sum, again) = sum.overflowing_add(last.fraction);
+        let bad = !(digits | points | commas | spaces)
+            | (commas | points) & !after_digit
+            | after_comma & !(digits | spaces)
+            | spaces & !after_comma
+            | (after_space | after_point) & !digits
+            | digits & (zero_starts << 1 | last.zero)
+            | points & sum & !digits;
+        *last = Last {
+            digit: digits >> 63,
+            point: points >> 63,
+            comma: commas >> 63,
+            space: spaces >> 63,
+            zero: zero_starts >> 63,
+            fraction: u64::from(over | again),
+        };
+        (starts, bad)
     }
 }
 
@@ -109,7 +152,7 @@ mod tests {
         }
         check("1,-2,3", 0);
         check("1,2,-3,4", 2);
-        check("1,2 ,3", 0);
+        check("1,2 ,3", 2);
         check("1,2,\n3", 2);
     }
 

@@ -183,7 +183,7 @@ impl<'a> Source<'a> {
     /// Whether a number or a word goes on at this offset.
     #[inline(always)]
     pub(super) fn is_scalar_at(self, pos: usize) -> bool {
-        !matches!(self.byte(pos), b',' | b']' | b'}' | 0..=b' ')
+        is_scalar(self.byte(pos))
     }
 
     /// The offset behind the string at this one.
@@ -241,6 +241,12 @@ impl<'a> Source<'a> {
             end += 1;
         }
     }
+}
+
+/// Whether a byte can be part of a number or a word.
+#[inline(always)]
+pub(super) fn is_scalar(byte: u8) -> bool {
+    !matches!(byte, b',' | b']' | b'}' | 0..=b' ')
 }
 
 /// The offset behind the checked string whose opening quote stands at this one.

@@ -41,6 +41,58 @@ pub(super) fn plain(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// How many bytes two strings have in common from these offsets on, up to whatever isn't an ordinary character.
+#[inline(always)]
+pub(super) fn same_plain(a: &[u8], at: usize, b: &[u8], bt: usize) -> usize {
+    let mut same = 0;
+    while let (Some(ours), Some(theirs)) = (Lanes::at(a, at + same), Lanes::at(b, bt + same)) {
+        let found = ours.unlike(theirs) | ours.no_plain_text();
+        if found != 0 {
+            return same + found.trailing_zeros() as usize;
+        }
+        same += LANES;
+    }
+    while !matches!(byte(a, at + same), 0..0x20 | b'"' | b'\\') && byte(a, at + same) == byte(b, bt + same) {
+        same += 1;
+    }
+    same
+}
+
+/// Steps over characters that one of two strings escapes, and the other doesn't; nobody has checked either's escapes.
+/// None if there is no such character, or it is another one. U+FFFD, which also stands for broken escapes, is none here.
+#[inline(always)]
+pub(super) fn same_escaped(
+    escaped: &[u8],
+    mut at: usize,
+    raw: &[u8],
+    mut raw_at: usize,
+) -> Option<(usize, usize)> {
+    let begin = at;
+    while let (b'\\', 0x80..) = (byte(escaped, at), byte(raw, raw_at)) {
+        // Three bytes of UTF-8, as most of what is escaped: without this it takes twice as long.
+        let three = escaped
+            .get(at + 2..)
+            .and_then(<[u8]>::first_chunk)
+            .map(hex_digits);
+        if let (Some(point @ (0x800..0xD800 | 0xE000..REPLACEMENT)), b'u') = (three, byte(escaped, at + 1)) {
+            let tail = |shift: u32| 0x80 | (point >> shift & 0x3F) as u8;
+            if raw.get(raw_at..).and_then(<[u8]>::first_chunk)
+                != Some(&[0xE0 | (point >> 12) as u8, tail(6), tail(0)])
+            {
+                return None;
+            }
+            (at, raw_at) = (at + 6, raw_at + 3);
+            continue;
+        }
+        let ((ours, end), (theirs, raw_end)) = (point(escaped, at), point(raw, raw_at));
+        if ours != theirs || ours == REPLACEMENT {
+            return None;
+        }
+        (at, raw_at) = (end, raw_end);
+    }
+    (at > begin).then_some((at, raw_at))
+}
+
 /// The code points of a checked string's content.
 #[derive(Debug, Clone)]
 struct Points<'a> {
@@ -115,23 +167,31 @@ fn unit(content: &[u8], at: usize) -> (u32, usize) {
 /// The number that four hexadecimal digits at `at` spell.
 #[inline(always)]
 pub(super) fn hex(bytes: &[u8], at: usize) -> Option<u32> {
-    let &[a, b, c, d] = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>)?;
-    let [a, b, c, d] = [a, b, c, d].map(|digit| HEX_DIGITS.get(usize::from(digit)).copied().unwrap_or(0xFF));
-    let number = u32::from(a) << 12 | u32::from(b) << 8 | u32::from(c) << 4 | u32::from(d);
-    (a | b | c | d < 16).then_some(number)
+    let number = hex_digits(bytes.get(at..)?.first_chunk()?);
+    (number <= 0xFFFF).then_some(number)
 }
 
-/// What each byte is worth as a hexadecimal digit; 0xFF where it is none.
+/// The number that four hexadecimal digits spell; a larger one than four can if they are none.
+#[inline(always)]
+fn hex_digits(&[a, b, c, d]: &[u8; 4]) -> u32 {
+    let worth = |digit: u8| HEX_DIGITS.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT);
+    worth(a) << 12 | worth(b) << 8 | worth(c) << 4 | worth(d)
+}
+
+/// What a byte is worth that is no hexadecimal digit.
+const NO_DIGIT: u32 = 0x10000;
+
+/// What each byte is worth as a hexadecimal digit.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated when it is compiled, where a mistake would not compile"
 )]
-const HEX_DIGITS: [u8; 256] = {
-    let mut digits = [0xFF; 256];
+const HEX_DIGITS: [u32; 256] = {
+    let mut digits = [NO_DIGIT; 256];
     let mut byte = 0;
     while byte < 256 {
         if let Some(digit) = char::to_digit(byte as u8 as char, 16) {
-            digits[byte] = digit as u8;
+            digits[byte] = digit;
         }
         byte += 1;
     }

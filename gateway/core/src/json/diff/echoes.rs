@@ -9,6 +9,7 @@ use super::edits::Edit;
 use super::table::Table;
 use crate::json::Document;
 use crate::json::read::{At, Source};
+use crate::json::scan::slice;
 use crate::json::text::Letters;
 
 /// Values of a reply shorter than this are read again rather than remembered, and tables of objects of the
@@ -21,6 +22,9 @@ const EDITS: usize = 4096;
 /// The most spellings of one value that are remembered.
 const SPELLINGS: usize = 4;
 
+/// Stretches shorter than this are compared with the base: that is as quick.
+const STRETCH: usize = 128;
+
 /// What earlier replies to a base looked like.
 ///
 /// Belongs to one base at a time; what another one taught is forgotten.
@@ -30,6 +34,8 @@ pub struct Echoes {
     heard: BTreeMap<usize, Vec<Heard>>,
     tables: BTreeMap<usize, Table>,
     spare: Vec<Table>,
+    /// For those that leave the base's spaces out.
+    pub(super) stretches: Stretches,
 }
 
 /// One spelling of a value, and the edits that it means.
@@ -40,14 +46,37 @@ struct Heard {
     edits: Vec<Edit>,
 }
 
+/// Where an earlier echo was the base without its spaces: another one that leaves them out too is compared with that
+/// one, byte for byte. They come where both have the same between what else they spell differently.
+#[derive(Debug, Default)]
+pub(super) struct Stretches {
+    earlier: Bytes,
+    /// In the order of the base once they are of `earlier`.
+    known: Vec<Stretch>,
+    /// Those of the reply that is being read, in its own order, if there is none earlier.
+    fresh: Vec<Stretch>,
+    /// Which of the known is likely to be asked for next.
+    next: usize,
+}
+
+/// A stretch of the base, and where the reply has it.
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    base: (u32, u32),
+    reply: (u32, u32),
+}
+
 impl Echoes {
     /// Makes sure that everything remembered is about this base.
     pub(super) fn turn_to(&mut self, base: &Document) {
+        // Of a reply that turned out to be broken nothing is remembered.
+        self.stretches.fresh.clear();
         let known = self
             .base
             .as_ref()
             .map(|known| (known.bytes().as_ptr(), known.bytes().len()));
         if known != Some((base.bytes().as_ptr(), base.bytes().len())) {
+            self.spare.iter_mut().for_each(Table::clear);
             *self = Self {
                 base: Some(base.clone()),
                 spare: std::mem::take(&mut self.spare),
@@ -107,6 +136,65 @@ impl Echoes {
             self.spare.push(table);
         } else {
             self.tables.insert(start, table);
+        }
+    }
+}
+
+// === impl Stretches ===
+
+impl Stretches {
+    /// Behind the stretch that begins at `b` and ends before `end`, in the base and in the reply, if the reply has it at
+    /// `r` as the earlier one had it.
+    pub(super) fn recall(
+        &mut self,
+        (b, end): (usize, usize),
+        reply: &[u8],
+        r: usize,
+    ) -> Option<(usize, usize)> {
+        let begin = |stretch: &Stretch| stretch.base.0 as usize;
+        while self.known.get(self.next).is_some_and(|next| begin(next) < b) {
+            self.next += 1;
+        }
+        if self
+            .next
+            .checked_sub(1)
+            .and_then(|last| self.known.get(last))
+            .is_some_and(|last| begin(last) >= b)
+        {
+            self.next = self.known.partition_point(|stretch| begin(stretch) < b);
+        }
+        let known = self
+            .known
+            .get(self.next)
+            .filter(|next| begin(next) == b && next.base.1 as usize <= end)?;
+        let earlier = slice(&self.earlier, known.reply.0 as usize, known.reply.1 as usize);
+        let behind = r + earlier.len();
+        (slice(reply, r, behind) == earlier).then_some((known.base.1 as usize, behind))
+    }
+
+    /// Where in the base the next known stretch begins, if that is before `end`; else `end`.
+    pub(super) fn next_begin(&self, end: usize) -> usize {
+        let next = self.known.get(self.next).map(|next| next.base.0 as usize);
+        next.map_or(end, |next| next.min(end))
+    }
+
+    /// Remembers a stretch of the reply that is being read.
+    pub(super) fn note(&mut self, base: (usize, usize), reply: (usize, usize)) {
+        if self.known.is_empty() && base.1 - base.0 >= STRETCH {
+            self.fresh.push(Stretch {
+                base: (base.0 as u32, base.1 as u32),
+                reply: (reply.0 as u32, reply.1 as u32),
+            });
+        }
+    }
+
+    /// The reply has been read. The first that left spaces out is remembered.
+    pub(super) fn settle(&mut self, reply: &Bytes) {
+        self.next = 0;
+        if !self.fresh.is_empty() {
+            self.known = std::mem::take(&mut self.fresh);
+            self.known.sort_unstable_by_key(|stretch| stretch.base);
+            self.earlier = reply.clone();
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::alike::alike;
 use super::echoes::Echoes;
 use super::edits::Edit;
 use super::run::Run;
@@ -27,6 +28,8 @@ pub(super) struct Lockstep<'a> {
     /// Which of the edits are new members of the objects that are being read, innermost last.
     pub(super) fresh: Vec<usize>,
     run: Run,
+    /// Where in the base it was last found out that a container isn't alike.
+    unlike: usize,
 }
 
 /// When a value of the reply is the base's.
@@ -90,6 +93,7 @@ impl<'a> Lockstep<'a> {
             live: 0,
             fresh: Vec::new(),
             run: Run::default(),
+            unlike: usize::MAX,
         }
     }
 
@@ -114,10 +118,10 @@ impl<'a> Lockstep<'a> {
             return Ok(Ends { base: end, reply });
         }
         let mark = self.mark();
-        let reply = if self.base.byte(b.pos) == b'{' {
-            self.object((b, end), r, place)?
-        } else {
-            self.array((b, end), r, place)?
+        let reply = match self.is_alike((b.pos, end.pos), r, place) {
+            Some(reply) => reply,
+            None if self.base.byte(b.pos) == b'{' => self.object((b, end), r, place)?,
+            None => self.array((b, end), r, place)?,
         };
         if known {
             let edits = self.edits.get(mark.len..).unwrap_or_default();
@@ -135,13 +139,16 @@ impl<'a> Lockstep<'a> {
     }
 
     fn strings(&mut self, b: At, r: usize) -> Scanned<Ends> {
+        let same = 1 + text::same_plain(self.base.bytes, b.pos + 1, self.reply, r + 1);
+        if (self.base.byte(b.pos + same), byte(self.reply, r + same)) == (b'"', b'"') {
+            let pos = b.pos + same + 1;
+            return Ok(Ends {
+                base: At { pos, ..b },
+                reply: r + same + 1,
+            });
+        }
         let end = self.base.string_end(b.pos);
         let base = At { pos: end, ..b };
-        let ours = self.base.slice(b.pos, end);
-        if slice(self.reply, r, r + ours.len()) == ours {
-            let reply = r + ours.len();
-            return Ok(Ends { base, reply });
-        }
         let reply = scan::string(self.reply, r)?;
         let (ours, theirs) = (
             self.base.slice(b.pos + 1, end - 1),
@@ -208,6 +215,27 @@ impl<'a> Lockstep<'a> {
         }
         let ours = self.base.slice(b.pos, end.pos);
         slice(self.reply, r, r + ours.len()) == ours
+    }
+
+    /// Where in the reply the base's container ends, if it is the same there but for how it is spelled.
+    ///
+    /// Of the upper two levels it is not asked: something is edited there, as a rule. Nor of a container that holds the
+    /// difference which one around it was found to have; so no byte is compared much more than twice.
+    fn is_alike(&mut self, (b, end): (usize, usize), r: usize, place: Place) -> Option<usize> {
+        if place.level < 2 || (b..end).contains(&self.unlike) {
+            return None;
+        }
+        let alike = alike(
+            self.base.bytes,
+            (b, end),
+            self.reply,
+            r,
+            &mut self.echoes.stretches,
+        );
+        if let Err(at) = alike {
+            self.unlike = at;
+        }
+        alike.ok()
     }
 
     pub(super) fn push(&mut self, edit: Edit) {

@@ -5,7 +5,9 @@
 //! scalars compare by meaning, and what really differs becomes an edit. An echo in any serialiser's spelling
 //! has none (gateway.md section 4).
 
+mod alike;
 mod array;
+mod dense;
 mod echoes;
 mod edits;
 mod lockstep;
@@ -70,6 +72,7 @@ pub fn diff(base: &Document, reply: Bytes, echoes: &mut Echoes) -> Result<Diff, 
     let ends = lockstep.value(Source::ROOT, start, Place::ROOT)?;
     let edits = lockstep.edits;
     scan::finish(&reply, ends.reply)?;
+    echoes.stretches.settle(&reply);
     let edits = Edits::new(reply, edits);
     Ok(Diff {
         shape: Shape::Object,

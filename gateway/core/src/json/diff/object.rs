@@ -36,9 +36,15 @@ impl Lockstep<'_> {
                 Step::Close(at) => return Ok(at + 1),
                 Step::Child(at) => at,
             };
-            let key_end = scan::key(self.reply, at)?;
+            let (member, key_end) = match table.likely(self.base, self.reply, at) {
+                Some((member, end)) => (Some(member), end),
+                None => {
+                    let end = scan::key(self.reply, at)?;
+                    (table.find(self.base, slice(self.reply, at + 1, end - 1)), end)
+                }
+            };
             let value = scan::colon(self.reply, key_end)?;
-            let end = match table.find(self.base, slice(self.reply, at + 1, key_end - 1)) {
+            let end = match member {
                 Some(member) => self.member(table, member, value, place)?,
                 None => {
                     let end = scan::value(self.reply, value, place.level + 1, &mut ())?;

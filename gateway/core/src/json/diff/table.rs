@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::json::read::{At, Source};
-use crate::json::scan::Step;
+use crate::json::scan::{Step, slice};
 use crate::json::text::{self, Letters};
 
 /// An object of more members than this gets its keys sorted to see whether one is repeated.
@@ -22,6 +22,10 @@ pub(super) struct Table {
     close: usize,
     visit: u64,
     expected: usize,
+    /// Which member each key of the last reply was: of an object with the same keys, as one of a list, it is the same.
+    order: Vec<u32>,
+    /// How many keys have been looked up.
+    asked: usize,
     seen: usize,
 }
 
@@ -39,33 +43,75 @@ struct Member {
 }
 
 impl Table {
-    /// Reads the members of the object at a place.
+    /// Reads the members of the object at a place. Where its keys are those of the object that was read before, as in a
+    /// list they mostly are, what was found out about them holds on.
     pub(super) fn read(&mut self, base: Source<'_>, at: At, letters: Letters) {
-        self.members.clear();
-        self.sorted.clear();
-        self.letters = Some(letters);
         self.visit = 0;
+        let (mut count, mut is_known) = (0, self.letters == Some(letters));
         let mut step = base.first(at);
         while let Step::Child(key) = step {
             let (end, value) = base.member(key);
-            self.members.push(Member {
+            let member = Member {
                 key: key.pos as u32 + 1..end as u32 - 1,
                 value: value.pos as u32,
                 next: value.next as u32,
                 edits: 0..0,
                 visit: 0,
-                print: print(base.slice(key.pos + 1, end - 1)),
-            });
+                print: None,
+            };
+            is_known &= self.place(base, count, member);
+            count += 1;
             step = base.following(base.end(value));
         }
         if let Step::Close(close) = step {
             self.close = close.pos;
         }
+        if !is_known || count < self.members.len() {
+            self.members.truncate(count);
+            self.compare_keys(base, letters);
+        }
+    }
+
+    /// Puts a member into its place. Says whether that of the object before had the same key.
+    fn place(&mut self, base: Source<'_>, nth: usize, mut member: Member) -> bool {
+        let name = member.name(base);
+        match self.members.get_mut(nth) {
+            Some(before) if before.name(base) == name => {
+                member.print = before.print;
+                *before = member;
+                true
+            }
+            before => {
+                member.print = print(name);
+                match before {
+                    Some(before) => *before = member,
+                    None => self.members.push(member),
+                }
+                false
+            }
+        }
+    }
+
+    /// Finds out whether a key is repeated.
+    fn compare_keys(&mut self, base: Source<'_>, letters: Letters) {
+        self.letters = Some(letters);
+        self.sorted.clear();
+        self.order.clear();
+        self.order.resize(self.members.len(), 0);
         self.distinct = self.members.len();
         if !self.is_clearly_distinct() {
             self.sort(base);
             self.distinct = self.sorted.len();
         }
+    }
+
+    /// Forgets whatever it knows of a base.
+    pub(super) fn clear(&mut self) {
+        *self = Self {
+            members: std::mem::take(&mut self.members),
+            ..Self::default()
+        };
+        self.members.clear();
     }
 
     /// Whether no key can be a repeated one, as far as can be told without reading them.
@@ -101,22 +147,40 @@ impl Table {
     pub(super) fn begin(&mut self) {
         self.visit += 1;
         self.expected = 0;
+        self.asked = 0;
         self.seen = 0;
+    }
+
+    /// The member whose key the reply has at `at`, and the end of that key, if it is the one that is likely to be there:
+    /// the one that was there in the object before, or the one behind the last.
+    pub(super) fn likely(&mut self, base: Source<'_>, reply: &[u8], at: usize) -> Option<(usize, usize)> {
+        if self.distinct < self.members.len() {
+            return None;
+        }
+        let order = self.order.get(self.asked).map_or(0, |&member| member as usize);
+        [order, self.expected].into_iter().find_map(|likely| {
+            let name = self.members.get(likely)?.quoted_name(base);
+            let end = at + name.len();
+            (slice(reply, at, end) == name).then(|| {
+                self.asked += 1;
+                (likely, end)
+            })
+        })
     }
 
     /// The member that a key of a reply means: the last of that very key, else one whose key is alike.
     ///
     /// Where several are alike the one with dashes is meant: koipy's newer releases spell so.
     pub(super) fn find(&mut self, base: Source<'_>, name: &[u8]) -> Option<usize> {
-        let unique = self.distinct == self.members.len();
-        if unique
-            && self
-                .members
-                .get(self.expected)
-                .is_some_and(|m| text::same(m.name(base), name))
-        {
-            return Some(self.expected);
+        let found = self.search(base, name)?;
+        if let Some(order) = self.order.get_mut(self.asked) {
+            *order = found as u32;
         }
+        self.asked += 1;
+        Some(found)
+    }
+
+    fn search(&mut self, base: Source<'_>, name: &[u8]) -> Option<usize> {
         if self.sorted.is_empty() {
             // A few keys without escapes: what looks the same is soon found, or isn't there.
             let name_print = print(name);
@@ -188,6 +252,10 @@ impl Table {
 }
 
 impl Member {
+    fn quoted_name<'a>(&self, base: Source<'a>) -> &'a [u8] {
+        base.slice(self.key.start as usize - 1, self.key.end as usize + 1)
+    }
+
     fn name<'a>(&self, base: Source<'a>) -> &'a [u8] {
         base.slice(self.key.start as usize, self.key.end as usize)
     }
