@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use koigate_bench::documents::Size;
 use koigate_bench::tree::Spelling;
-use koigate_bench::{SIZES, bytes, document, with_column};
+use koigate_bench::{bytes, with_column};
 use koigate_core::guards::{Guards, Keys, Sight};
 use koigate_core::json::Document;
 use koigate_core::pointer::Pointer;
@@ -63,12 +64,12 @@ fn parsed(bytes: &Bytes) -> Arc<Base> {
 }
 
 fn guards(criterion: &mut Criterion) {
-    for (size, nodes, proxies) in SIZES {
-        let sent = document(nodes, proxies);
+    for size in [Size::K200, Size::M2] {
+        let sent = size.document();
         let whole = bytes(&sent, Spelling::PYTHON);
         let base = parsed(&whole);
         let reply = bytes(&with_column(&sent, "A"), Spelling::PYTHON);
-        let mut group = criterion.benchmark_group(format!("guards/{size}"));
+        let mut group = criterion.benchmark_group(format!("guards/{}", size.name));
         group
             .throughput(Throughput::Bytes(whole.len() as u64))
             .sample_size(30);

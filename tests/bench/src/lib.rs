@@ -3,7 +3,9 @@
 #[path = "../../../gateway/core/tests/json/tree.rs"]
 pub mod tree;
 
+pub mod documents;
 pub mod hook;
+pub mod pictures;
 
 use bytes::Bytes;
 use koigate_core::json::Document;
@@ -13,27 +15,14 @@ use koigate_core::plan::OnConflict;
 
 use self::tree::{Spelling, Tree};
 
-/// The sizes that are measured: a name, nodes in the table, proxies in the request.
-pub const SIZES: [(&str, usize, usize); 2] = [("200k", 320, 100), ("2m", 3600, 700)];
-
-/// The document of an `onResult` hook.
-pub fn document(nodes: usize, proxies: usize) -> Tree {
-    let mut dice = Dice(20_261_124);
-    Tree::object([
-        ("message", message()),
-        ("config", config(&mut dice)),
-        ("slaveRequest", request(&mut dice, proxies)),
-        ("result", result(&mut dice, nodes)),
-        ("addons", Tree::object([])),
-    ])
-}
-
 /// What a service answers that sends the whole document back with one column more.
 pub fn with_column(document: &Tree, column: &str) -> Tree {
     let mut reply = document.clone();
     if let Tree::Object(members) = &mut reply {
-        for (_, value) in members.iter_mut().skip(3).take(1) {
-            if let Tree::Object(columns) = value {
+        for (key, value) in members.iter_mut() {
+            if let (Tree::Object(columns), true) =
+                (value, key.iter().copied().eq("result".chars().map(u32::from)))
+            {
                 let points = column.chars().map(u32::from).collect();
                 columns.push((points, Tree::Array(vec![text("ok"); 300])));
             }
@@ -130,8 +119,8 @@ fn message() -> Tree {
     ])
 }
 
-fn config(dice: &mut Dice) -> Tree {
-    let scripts = (0..9).map(|n| {
+fn config(dice: &mut Dice, scripts: usize) -> Tree {
+    let scripts = (0..scripts).map(|n| {
         Tree::object([
             ("name", text(&format!("脚本{n}"))),
             (

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use koigate_bench::documents::Size;
 use koigate_bench::hook::{self, AtOnce};
 use koigate_bench::tree::Spelling;
-use koigate_bench::{bytes, document, judge, with_column};
+use koigate_bench::{bytes, judge, with_column};
 use koigate_core::reply::Reply;
 
 fn main() {
@@ -21,7 +22,7 @@ fn main() {
 
 /// Three whole documents come back, each with one column more: two from Python, one from Node.
 fn merge() {
-    let sent = document(320, 100);
+    let sent = Size::K200.document();
     let base = bytes(&sent, Spelling::PYTHON);
     let replies = [
         bytes(&with_column(&sent, "A"), Spelling::PYTHON),
