@@ -95,18 +95,22 @@ pub fn document(observer: &Backend, base: &Arc<Base>) -> Result<Option<Bytes>, T
 ///
 /// | what it brought | what it means |
 /// | --- | --- |
-/// | a status of `failure_statuses`, 408, 425, 429, 502, 503, 504 | not well: tried again, for as long as `give_up` |
-/// | 200 to 299 | taken |
+/// | 408, 425, 429, 502, 503, 504 | not well: tried again, for as long as `give_up` |
 /// | any other of 500 and above | broken at this notice: tried [`TRIES_AT_ERRORS`] times in all |
+/// | a status of `failure_statuses` | not well |
+/// | 200 to 299 | taken |
 /// | any other status | not wanted: not tried again |
 /// | more than `max_reply` | not wanted |
 /// | no usable reply otherwise | not well |
+///
+/// A 500 is tried as often where `failure_statuses` has it, as most configurations do: a service that breaks at one
+/// notice would keep all others waiting for as long as `give_up`.
 pub fn next(brought: Result<u16, FailureKind>, statuses: &StatusSet, tries: Tries) -> Next {
     let is_well = match brought {
-        Ok(status) if statuses.contains(status) => false,
         Ok(408 | 425 | 429 | 502 | 503 | 504) => false,
+        Ok(500..) => tries.made >= TRIES_AT_ERRORS,
+        Ok(status) if statuses.contains(status) => false,
         Ok(200..=299) => return Next::Over(Told::Delivered),
-        Ok(500..) if tries.made < TRIES_AT_ERRORS => false,
         Ok(_) | Err(FailureKind::TooLarge) => true,
         Err(_) => false,
     };

@@ -167,7 +167,7 @@ def configured(services):
     backends["gone"] = {"url": f"http://127.0.0.1:{free_port()}/"}
     backends["strict"] = {"url": url(services, BACKENDS["blacklist"])}
     hooks = {name: {"chain": chain} for name, chain in HOOKS.items()}
-    backends["counter"] = {"url": url(services, "fastapi/echo")}
+    backends["counter"] = {"url": url(services, "fastapi/text")}
     hooks["shadowed"] = {"chain": ["points"], "shadow": ["strict"], "observers": ["counter"]}
     return configuration(backends, hooks, {"failure_statuses": ["5xx"]})
 

@@ -23,7 +23,7 @@ fn again(seconds: u64) -> Next {
 #[test]
 fn what_becomes_of_a_notice() {
     use FailureKind::{BreakerOpen, Connect, Overloaded, Reset, Timeout, TooLarge};
-    let statuses = StatusSet(vec![404..=404, 202..=202]);
+    let statuses = StatusSet(vec![404..=404, 202..=202, 501..=503]);
     for (brought, tries, expected) in [
         (Ok(200), tried(1, 0), Next::Over(Told::Delivered)),
         (Ok(204), tried(9, 9_000), Next::Over(Told::Delivered)),
@@ -42,6 +42,9 @@ fn what_becomes_of_a_notice() {
         (Ok(500), tried(TRIES_AT_ERRORS - 1, 0), again(8)),
         (Ok(500), tried(TRIES_AT_ERRORS, 0), Next::Over(Told::Refused)),
         (Ok(999), tried(TRIES_AT_ERRORS, 0), Next::Over(Told::Refused)),
+        // Also where that is a failure of the service for any other backend.
+        (Ok(501), tried(TRIES_AT_ERRORS - 1, 0), again(8)),
+        (Ok(501), tried(TRIES_AT_ERRORS, 0), Next::Over(Told::Refused)),
         (Ok(503), tried(TRIES_AT_ERRORS, 0), again(16)),
         (Err(Connect), tried(1, 0), again(1)),
         (Err(Timeout), tried(6, 100), again(32)),
