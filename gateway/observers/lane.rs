@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use super::Tidings;
 use super::account::with_another;
 use super::queue::{InMemory, Key, Notice, Queue, Waiting};
+use crate::apart;
 use crate::calls::{Caller as _, Lost, Watch as _};
 use crate::live::{HookCaller, LiveHook, Running, SHARE_BESIDE};
 use crate::metrics::HookMeters;
@@ -107,16 +108,16 @@ impl<Q: Queue> Lane<Q> {
     }
 
     /// From here on notices go by this plan, and what waits is bounded as it says. The first time, the lane begins to
-    /// work.
+    /// work, apart from the hooks: what an observer floods is in the way of nobody else.
     ///
     /// # Panics
     ///
-    /// Outside a runtime.
+    /// Outside a runtime, where the system gives no thread for that.
     pub fn go_by(&self, running: &Arc<Running>, limits: plan::Queue) {
         *lock(&self.shared.route) = Arc::downgrade(running);
         self.shared.queue.limit_to(limits);
         if let Some(outlet) = lock(&self.outlet).take() {
-            tokio::spawn(work(self.shared.clone(), outlet));
+            apart::spawn(work(self.shared.clone(), outlet));
         }
     }
 
