@@ -197,7 +197,7 @@ pub(crate) mod tests {
     }
 
     /// What a log of this form and level writes of what `speak` says.
-    pub(crate) fn written(format: LogFormat, level: LogLevel, speak: fn()) -> String {
+    pub(crate) fn written(format: LogFormat, level: LogLevel, speak: impl FnOnce()) -> String {
         let kept = Kept::default();
         let writer = kept.clone();
         let (subscriber, _) = subscriber(Log { format, level }, Colours::Off, move || writer.clone());

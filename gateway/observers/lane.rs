@@ -67,6 +67,8 @@ struct Shared<Q> {
 #[derive(Debug, Default)]
 struct Losses {
     unsaid: u64,
+    /// How the last of them ended.
+    last: Option<Told>,
     said: Option<Instant>,
 }
 
@@ -366,6 +368,7 @@ impl<Q: Queue> Shared<Q> {
             self.lose(told);
         } else {
             self.close_one();
+            self.say_losses(&mut lock(&self.losses));
         }
     }
 
@@ -374,11 +377,22 @@ impl<Q: Queue> Shared<Q> {
         self.close_one();
         let mut losses = lock(&self.losses);
         losses.unsaid += 1;
+        losses.last = Some(told);
+        self.say_losses(&mut losses);
+    }
+
+    /// Says what the log has not heard of, where it has heard of nothing for a while. The last losses of many are said
+    /// with what is told next.
+    fn say_losses(&self, losses: &mut Losses) {
+        let Some(told) = losses.last else {
+            return;
+        };
         if losses.said.is_none_or(|said| said.elapsed() >= SAID_AGAIN) {
             let (observer, notices, result) = (&*self.observer, losses.unsaid, told.as_str());
             tracing::warn!(observer, notices, result, "an observer was not told");
             *losses = Losses {
                 unsaid: 0,
+                last: None,
                 said: Some(Instant::now()),
             };
         }

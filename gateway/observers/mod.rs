@@ -7,8 +7,9 @@
 //! Each observer has a [`Lane`] of its own, which lives as long as some plan has the observer, reloads included. What
 //! reaches the intake is in the order in which the answers left, and stays in it: one notice is delivered after the
 //! other, and the next one not before that one is done with. A notice that was taken in is delivered at least once,
-//! unless [`Told`](koigate_core::observer::Told) says why not; nothing of that is waited for by any hook. The bytes
-//! that wait are copies and bounded by the queue's own limits, so that the hooks' room is theirs.
+//! unless [`Told`](koigate_core::observer::Told) says why not; nothing of that is waited for by any hook, or
+//! done on a thread of theirs. The bytes that wait are copies and bounded by the queue's own limits, so that the hooks'
+//! room is theirs.
 
 mod account;
 mod lane;

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use koigate_config::Process;
 use koigate_core::hook::HookName;
 use koigate_core::outcome::HookVerdict;
+use koigate_core::plan::{LogFormat, LogLevel};
 use koigate_core::view::Base;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -16,6 +17,7 @@ use super::super::queue::Overflow;
 use super::*;
 use crate::ids::Ids;
 use crate::live::Ground;
+use crate::logging::tests::written;
 use crate::metrics::{Metrics, NoticeCounts};
 use crate::observers::Account;
 use crate::outbound::Connector;
@@ -97,6 +99,40 @@ impl Queue for Breaks {
     }
 }
 
+/// A queue in memory that tells on which thread it is pushed to.
+struct Apart {
+    queue: InMemory,
+    tell: mpsc::UnboundedSender<Option<String>>,
+}
+
+impl Queue for Apart {
+    async fn push(&self, notice: Notice) -> Result<(), Overflow> {
+        let name = std::thread::current().name().map(str::to_owned);
+        self.tell.send(name).expect("the test waits");
+        self.queue.push(notice).await
+    }
+
+    async fn first(&self) -> Notice {
+        self.queue.first().await
+    }
+
+    async fn settle(&self, key: &Key) {
+        self.queue.settle(key).await;
+    }
+
+    fn limit_to(&self, limits: plan::Queue) {
+        self.queue.limit_to(limits);
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.queue.has_room(bytes)
+    }
+
+    fn waiting(&self) -> Waiting {
+        self.queue.waiting()
+    }
+}
+
 /// One that is not well at first, and then takes everything.
 async fn falls_ill_once() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -135,6 +171,44 @@ async fn a_panic_is_one_notices_end() {
     let ended = ended(&running);
     assert_eq!((ended.broken, ended.delivered), (2, 1), "{ended:?}");
     assert_eq!(ended.lost(), 2);
+}
+
+/// Who floods or has much to be told is in the way of nobody whom the hooks' threads serve.
+#[tokio::test]
+async fn a_lane_works_apart_from_the_hooks() {
+    let running = running(falls_ill_once().await);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let lane = lane(&running, |limits| Apart {
+        queue: InMemory::new(limits),
+        tell: tell.clone(),
+    });
+    lane.go_by(&running, running.plan.backend(OBSERVER).unwrap().queue);
+    lane.take(OBSERVER, &tidings(&running, 10));
+    assert_eq!(told.recv().await.unwrap().as_deref(), Some("beside"));
+}
+
+/// The log hears of each loss, though not at once.
+#[tokio::test(start_paused = true)]
+async fn the_last_losses_are_said_too() {
+    let running = running(([127, 0, 0, 1], 9).into());
+    let lane = lane(&running, InMemory::new);
+    let meters = &tidings(&running, 1).hook.meters;
+    let says = |ended: &[Told]| {
+        written(LogFormat::Text, LogLevel::Info, || {
+            ended
+                .iter()
+                .for_each(|told| lane.shared.end(meters, OBSERVER, *told));
+        })
+    };
+    let first = says(&[Told::Overflow, Told::Refused, Told::GaveUp, Told::Delivered]);
+    assert_eq!(first.matches("was not told").count(), 1, "{first}");
+    assert!(first.contains("notices=1"), "{first}");
+    tokio::time::advance(SAID_AGAIN).await;
+    let later = says(&[Told::Delivered, Told::Delivered]);
+    assert_eq!(later.matches("was not told").count(), 1, "{later}");
+    assert!(later.contains("notices=2"), "{later}");
+    tokio::time::advance(SAID_AGAIN).await;
+    assert_eq!(says(&[Told::Delivered]), "");
 }
 
 /// What waits to be packed holds the hooks' room, and no more of it than goes on beside them may hold.
