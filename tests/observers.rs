@@ -131,6 +131,7 @@ async fn refusals_and_broken_documents_are_told_too() {
     let stats = stats().starts();
     let gateway = observed(&[&guard, &late], &[&stats]).starts().await;
     assert_eq!(gateway.koipy().posts("/onMessage", DOCUMENT).await.status, 403);
+    stats.was_asked(1).await;
     assert_eq!(
         gateway.koipy().posts("/onMessage", "{\"message\":").await.status,
         403
