@@ -3,6 +3,8 @@
 //! Plain data that can't be wrong: `koigate-config` is the only place that makes one, and reports what
 //! is wrong before it does. Defaults live there too; here every field has its value.
 
+mod beside;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use self::beside::{Queue, Role};
 use crate::condition::Condition;
 use crate::guards::Guards;
 use crate::hook::HookName;
@@ -164,17 +167,6 @@ pub enum LogLevel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BackendId(pub usize);
 
-/// What a backend is to the hooks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// It stands in chains, or nowhere.
-    Voter,
-    /// It is asked beside them, and has no vote.
-    Shadow,
-    /// It is told of them.
-    Observer,
-}
-
 /// One named callback service, with its limits and its policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backend {
@@ -215,17 +207,6 @@ pub struct Backend {
     pub guards: Guards,
     /// What may wait until it is told, where it is an observer.
     pub queue: Queue,
-}
-
-/// What may wait for one observer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Queue {
-    /// The most notices.
-    pub length: usize,
-    /// What they may hold in memory, about, in bytes.
-    pub memory: usize,
-    /// For how long one is tried while the observer is not well.
-    pub give_up: Duration,
 }
 
 /// When calls to a backend stop for a while.
@@ -375,19 +356,6 @@ pub enum TableGuard {
     Off,
 }
 
-// === impl Queue ===
-
-impl Default for Queue {
-    /// What waits where nothing is configured.
-    fn default() -> Self {
-        Self {
-            length: 1000,
-            memory: 16 << 20,
-            give_up: Duration::from_secs(3600),
-        }
-    }
-}
-
 // === impl Plan ===
 
 impl Plan {
@@ -411,30 +379,6 @@ impl Plan {
     /// Whether this backend is a shadow: it is in some chain as that, and has a vote in none.
     pub fn is_shadow(&self, id: BackendId) -> bool {
         self.role(id) == Role::Shadow
-    }
-}
-
-// === impl Chain ===
-
-impl Chain {
-    /// Everybody who is called for it: the stages' backends in configured order, then the shadows and the observers.
-    pub fn called(&self) -> impl Iterator<Item = BackendId> + '_ {
-        let asked = self.stages.iter().flat_map(|stage| &stage.backends);
-        asked.chain(&self.shadows).chain(&self.observers).copied()
-    }
-
-    /// What this backend is beside the stages, if it is something.
-    fn role(&self, id: BackendId) -> Option<Role> {
-        if self.shadows.contains(&id) {
-            Some(Role::Shadow)
-        } else {
-            self.observers.contains(&id).then_some(Role::Observer)
-        }
-    }
-
-    /// Whether somebody wants to know what has become of a hook: a shadow or an observer.
-    pub fn is_watched(&self) -> bool {
-        !(self.shadows.is_empty() && self.observers.is_empty())
     }
 }
 
