@@ -3,13 +3,17 @@
 //!
 //! `tests/isolation` measures how soon, with a release build; `cargo test` looks at all else.
 
-use std::fs;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use rustix::process::setpriority_process;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 
 use crate::support::backend::{Backend, Told, backend};
 use crate::support::gateway::{Gateway, gateway};
@@ -52,20 +56,25 @@ const OBSERVER: Role = Role {
 struct Manner {
     word: &'static str,
     starts: fn(Told) -> Backend,
+    /// Whether one that is read takes all that there is of a processor.
+    floods: bool,
 }
 
 const MANNERS: [Manner; 6] = [
     Manner {
         word: "is well",
         starts: Told::starts,
+        floods: false,
     },
     Manner {
         word: "hangs",
         starts: |told| told.replies(script().stalls()).starts(),
+        floods: false,
     },
     Manner {
         word: "floods",
         starts: |told| told.replies(text("").with(vec![b'x'; 32 << 20])).starts(),
+        floods: true,
     },
     Manner {
         word: "never ends",
@@ -74,28 +83,32 @@ const MANNERS: [Manner; 6] = [
             told.replies(script().sends(head).floods(vec![b' '; 4 << 20], 0))
                 .starts()
         },
+        floods: true,
     },
     Manner {
         word: "resets",
         starts: |told| told.replies(script().resets()).starts(),
+        floods: false,
     },
     Manner {
         word: "is down",
         starts: Told::never_listens,
+        floods: false,
     },
 ];
 
-/// Who is called beside, on a thread of its own: the machine's time that it takes is its own, and not that of the
-/// callers.
+/// Who is called beside, on a thread of its own that gives way to all others: it stands for another machine, and takes
+/// none of the time of those who are measured.
 struct Elsewhere {
     backend: Backend,
     runtime: Option<Runtime>,
+    /// Where it floods: somebody else on this machine who asks it, on a thread of theirs.
+    another: Option<Runtime>,
 }
 
 impl Elsewhere {
     fn starts(manner: &Manner, timeout: &str) -> Self {
-        let mut builder = Builder::new_multi_thread();
-        let runtime = builder.worker_threads(1).enable_all().build().unwrap();
+        let runtime = giving_way();
         let within = runtime.enter();
         let told = backend("beside").set(&format!("timeout = '{timeout}'")).forgets();
         let backend = (manner.starts)(told);
@@ -103,14 +116,50 @@ impl Elsewhere {
         Self {
             backend,
             runtime: Some(runtime),
+            another: manner.floods.then(giving_way),
         }
     }
+
+    /// Somebody else asks it as often as the gateway would, for one round, and reads as much of it: where nobody is
+    /// called beside the hooks, the machine is as busy all the same.
+    fn is_asked_by_another(&self) {
+        let Some(another) = &self.another else { return };
+        let address = self.backend.address;
+        let first = tokio::time::Instant::now();
+        for (at, _) in (0..BOTS * 2 * (ROUND.as_millis() / EVERY.as_millis()) as u32).enumerate() {
+            let when = first + EVERY / (2 * BOTS) * at as u32;
+            another.spawn(async move {
+                sleep_until(when).await;
+                timeout(Duration::from_secs(1), reads(address)).await
+            });
+        }
+    }
+}
+
+/// A thread that has the processor where nobody else wants it.
+fn giving_way() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    let builder = builder
+        .worker_threads(1)
+        .on_thread_start(|| setpriority_process(None, 19).unwrap());
+    builder.enable_all().build().unwrap()
+}
+
+/// Asks for something and reads up to 32 MiB of it.
+async fn reads(address: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nHost: beside\r\nContent-Length: 0\r\n\r\n")
+        .await?;
+    let mut body = Vec::with_capacity(32 << 20);
+    while body.len() < body.capacity() && (&mut stream).take(256 << 10).read_buf(&mut body).await? > 0 {}
+    Ok(())
 }
 
 impl Drop for Elsewhere {
     fn drop(&mut self) {
         // Who floods does not wait to be asked.
-        if let Some(runtime) = self.runtime.take() {
+        for runtime in [self.runtime.take(), self.another.take()].into_iter().flatten() {
             runtime.shutdown_background();
         }
     }
@@ -330,6 +379,9 @@ async fn measured() {
     let (chain, requests) = (Chain::starts(), requests());
     eprintln!("Milliseconds without and with; medians over {rounds} rounds of {ROUND:?} each.");
     eprintln!(
+        "Where somebody floods, another program reads as much while nobody is called beside the hooks."
+    );
+    eprintln!(
         "{:<20} {:^17} {:^17} {:^17} {:^17} {:^15} {:^11}  calls",
         "beside", "result p50", "result p99", "refusal p50", "refusal p99", "CPU ms a hook", "peak MiB"
     );
@@ -344,6 +396,9 @@ async fn measured() {
             for round in 0..rounds {
                 for turn in 0..2 {
                     let arm = (round + turn) % 2;
+                    if arm == 0 {
+                        elsewhere.is_asked_by_another();
+                    }
                     seen[arm].round(&gateways[arm], &requests).await;
                     // What a shadow has begun ends, and is nobody else's load. What an observer was not told yet waits
                     // for its next try, and goes on.
