@@ -1,7 +1,6 @@
 //! What the log says of a hook: one line at `info`, written from the outcome. Never a document, a secret, a
 //! user's text or a backend's address. And what it says of configurations: each problem and warning a line.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use koigate_config::Report;
@@ -10,6 +9,7 @@ use koigate_core::outcome::Outcome;
 use tracing::{debug, error, info, warn};
 
 use crate::live::{Changes, Trigger};
+use crate::milliseconds::{milliseconds, push_milliseconds};
 
 /// The line of one hook, and behind it what somebody should know: failures, conflicts, what was left out.
 pub fn hook(id: &str, outcome: &Outcome, took: Duration) {
@@ -152,19 +152,8 @@ fn backends(outcome: &Outcome) -> String {
         if !text.is_empty() {
             text.push(' ');
         }
-        // Writing to a string does not fail.
-        let _ = write!(
-            text,
-            "{}={}/{:.1}",
-            call.name,
-            call.verdict,
-            milliseconds(call.took)
-        );
+        text.extend([&*call.name, "=", call.verdict.as_str(), "/"]);
+        push_milliseconds(&mut text, call.took);
     }
     text
-}
-
-fn milliseconds(took: Duration) -> f64 {
-    // A tenth of a millisecond is as much as a reader can use.
-    (took.as_secs_f64() * 10_000.0).round() / 10.0
 }

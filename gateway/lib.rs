@@ -21,7 +21,7 @@
 //! http1, tls  message framing and TLS, shared by both directions
 //! live        a plan, and per backend what lives beside it: pool, permits, meters
 //! traces      the last hooks, remembered: bounded in number and bytes
-//! metrics, admin, journal, logging, ids, version
+//! metrics, admin, journal, logging, ids, milliseconds, version
 //! ```
 //!
 //! What holds everywhere:
@@ -50,6 +50,7 @@ pub mod journal;
 pub mod live;
 pub mod logging;
 pub mod metrics;
+pub mod milliseconds;
 pub mod observers;
 pub mod offload;
 pub mod outbound;

@@ -20,7 +20,10 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use self::plain::Plain;
 use crate::panics;
+
+mod plain;
 
 /// The most lines that wait to be written. More are dropped: a log that nobody reads must not hold up a hook.
 const WAITING: usize = 8192;
@@ -147,9 +150,10 @@ where
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(writer)
         .with_ansi(matches!(colours, Colours::On));
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
-        LogFormat::Text => Box::new(lines),
-        LogFormat::Json => Box::new(lines.json().flatten_event(true)),
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match (log.format, colours) {
+        (LogFormat::Text, Colours::On) => Box::new(lines),
+        (LogFormat::Text, Colours::Off) => Box::new(lines.event_format(Plain::default())),
+        (LogFormat::Json, _) => Box::new(lines.json().flatten_event(true)),
     };
     let (filter, turn) = reload::Layer::new(targets(log.level));
     let level = Level(Arc::new(move |level| {

@@ -3,7 +3,6 @@
 //! Permits, the plan, dispatch, metrics, the log line and the answer's headers meet here; a panic becomes an
 //! answer here.
 
-use std::fmt::Write;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +30,7 @@ use crate::inbound::{Admitted, Capacity, Door, Head, Refusal, Request, Response}
 use crate::journal;
 use crate::live::{COUNTED, HookCaller, LiveHook, Running};
 use crate::metrics::Metrics;
+use crate::milliseconds::push_milliseconds;
 use crate::observers::{Account, Tidings};
 use crate::offload::offload;
 use crate::outbound::HOOK_HEADER;
@@ -376,13 +376,8 @@ fn server_timing(calls: &[CallRecord]) -> String {
         if !value.is_empty() {
             value.push_str(", ");
         }
-        let milliseconds = call.took.as_secs_f64() * 1000.0;
-        // Writing to a string does not fail.
-        let _ = write!(
-            value,
-            "{};desc=\"{}\";dur={milliseconds:.1}",
-            call.name, call.verdict
-        );
+        value.extend([&*call.name, ";desc=\"", call.verdict.as_str(), "\";dur="]);
+        push_milliseconds(&mut value, call.took);
     }
     value
 }
