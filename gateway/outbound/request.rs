@@ -1,7 +1,5 @@
 //! What a backend is sent: built afresh, nothing of the caller's but the document.
 
-use std::io::Write as _;
-
 use bytes::Bytes;
 use koigate_core::hook::HookName;
 use koigate_core::plan::{Backend, Target};
@@ -119,20 +117,17 @@ impl Request<'_> {
     /// Writes the head to the end of `output`.
     pub(super) fn write_head(&self, output: &mut Vec<u8>) {
         output.extend_from_slice(&self.template.head);
-        let line = write!(
-            output,
-            "Content-Length: {}\r\nX-Request-Id: {}\r\nIdempotency-Key: {}\r\ntraceparent: {}\r\n",
-            self.body.len(),
-            self.request_id,
-            self.idempotency_key,
-            self.traceparent,
-        );
-        debug_assert!(line.is_ok(), "a vector takes whatever is written");
+        let mut field = |name: &str, value: &str| {
+            for piece in [name, ": ", value, "\r\n"] {
+                output.extend_from_slice(piece.as_bytes());
+            }
+        };
+        field("Content-Length", itoa::Buffer::new().format(self.body.len()));
+        field("X-Request-Id", self.request_id);
+        field("Idempotency-Key", self.idempotency_key);
+        field("traceparent", self.traceparent);
         if let Some(verdict) = self.verdict {
-            output.extend_from_slice(VERDICT_HEADER.as_bytes());
-            output.extend_from_slice(b": ");
-            output.extend_from_slice(verdict.as_bytes());
-            output.extend_from_slice(b"\r\n");
+            field(VERDICT_HEADER, verdict);
         }
         if let Some(signature) = &self.signature {
             signature.write(output);
