@@ -22,6 +22,10 @@ const INPUT: usize = 8 * 1024;
 /// What it reads at once while a large reply comes.
 const LARGE_INPUT: usize = 64 * 1024;
 
+/// Bodies up to this size are copied behind their head, in bytes: two buffers in one system call take a quarter of a
+/// microsecond more, and no call does more than the system's own work for it.
+const COPIED: usize = 8 * 1024;
+
 /// What it reads of a body at once where it goes straight there. The system copies in one go, and lets nobody else have
 /// the processor meanwhile: of megabytes for a millisecond.
 const STRETCH: usize = 256 * 1024;
@@ -34,7 +38,7 @@ const TURN: usize = 4 * STRETCH;
 pub(super) struct Connection {
     stream: Stream,
     input: Vec<u8>,
-    /// The head of the request, so that every call writes to the same memory.
+    /// The head of the request, and a small body behind it, so that every call writes to the same memory.
     head: Vec<u8>,
     opened: Instant,
 }
@@ -113,7 +117,12 @@ impl Connection {
     ) -> Result<(Reply, Then), Broken> {
         self.head.clear();
         request.write_head(&mut self.head);
-        self.converse(&request.body, decoder).await
+        let mut body: &[u8] = &request.body;
+        if body.len() <= COPIED {
+            self.head.extend_from_slice(body);
+            body = &[];
+        }
+        self.converse(body, decoder).await
     }
 
     /// Asks what an active check asks: the status. The connection is of no use afterwards.
@@ -156,6 +165,8 @@ impl Connection {
     pub(super) fn shrink(&mut self) {
         self.input.truncate(INPUT);
         self.input.shrink_to(INPUT);
+        self.head.clear();
+        self.head.shrink_to(INPUT);
     }
 }
 
