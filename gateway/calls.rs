@@ -10,7 +10,7 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -81,14 +81,17 @@ pub struct Ended {
 /// The calls of one stage that still run.
 pub struct Calls<F: Future<Output = Option<Ended>> + Send + 'static> {
     /// Those that are cut when they have no say any more.
-    brief: FuturesUnordered<F>,
+    brief: Set<F>,
     /// Those that always finish.
-    patient: FuturesUnordered<F>,
+    patient: Set<F>,
     /// Armed only where a call's own timeout would let it run past it.
     deadline: Option<Pin<Box<Sleep>>>,
     /// Set when nobody reads any more, so that no reply is judged for nobody.
     lost: Lost,
 }
+
+/// Boxed, since a set moves what it is given, and makes room for one more in advance: a call takes 1.5 KB.
+type Set<F> = FuturesUnordered<Pin<Box<F>>>;
 
 /// Starts every call of a stage at the same time, before the deadline, which cuts them.
 pub fn start<C: Caller>(
@@ -108,7 +111,7 @@ pub fn start<C: Caller>(
             calls.deadline = Some(Box::pin(sleep_until(deadline)));
         }
         let always_finish = request.backend.always_finish;
-        let call = one(caller.clone(), request, calls.lost.clone());
+        let call = Box::pin(one(caller.clone(), request, calls.lost.clone()));
         if always_finish {
             calls.patient.push(call);
         } else {
@@ -169,6 +172,17 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
     /// The next call to end; `None` when all have, or at the deadline. Nothing is lost if this is dropped.
     pub async fn next(&mut self) -> Option<Ended> {
         std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    /// Nobody reads any more. Where all answer at once, the replies of those that still run are often there by now:
+    /// these end here, and where none is left no task has to be made for them.
+    pub fn end(mut self) {
+        self.lost.set();
+        // Whoever goes on with the others asks to be woken.
+        let mut context = Context::from_waker(Waker::noop());
+        for set in [&mut self.brief, &mut self.patient] {
+            while let Poll::Ready(Some(_)) = set.poll_next_unpin(&mut context) {}
+        }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Ended>> {

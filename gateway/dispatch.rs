@@ -57,7 +57,7 @@ pub async fn dispatch<C: Caller>(caller: &Arc<C>, tally: Tally, deadline: Instan
             }
         }
         // The losers end by rule.
-        drop(calls);
+        calls.end();
         let room = caller.hold(tally.makes());
         let held = room.unwrap_or_else(|full| {
             tally.finds_no_room(&full.to_string());
