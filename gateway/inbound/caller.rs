@@ -11,12 +11,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::buffered::growth;
+use crate::http1::{STRETCH, TURN};
 
 /// A first read's room: a hook of 12 nodes with its head, and place to spare.
 const BLOCK: usize = 8 * 1024;
@@ -43,6 +45,8 @@ pub(super) struct Caller {
     stream: Stream,
     arrived: BytesMut,
     peer: Option<SocketAddr>,
+    /// How many bytes have been read and written in this turn.
+    moved: usize,
 }
 
 /// Why nothing more comes from the caller.
@@ -68,7 +72,8 @@ fn poll_write(
 ) -> Poll<io::Result<usize>> {
     // Nobody writes more than a head and a body.
     let mut pieces = [IoSlice::new(&[]); 2];
-    let count = bytes.chunks_vectored(&mut pieces);
+    let stretch = bytes.take(STRETCH);
+    let count = stretch.chunks_vectored(&mut pieces);
     let stream = Pin::new(stream);
     let length = ready!(match pieces.get(..count) {
         Some([piece]) => stream.poll_write(context, piece),
@@ -87,6 +92,7 @@ impl Caller {
             stream,
             arrived: BytesMut::new(),
             peer,
+            moved: 0,
         }
     }
 
@@ -122,9 +128,17 @@ impl Caller {
     /// Waits for more, for as long as it takes.
     pub(super) async fn read(&mut self, wanted: usize) -> Result<(), Lost> {
         self.make_room(wanted);
-        match self.stream.read_buf(&mut self.arrived).await {
+        if self.moved >= TURN {
+            self.moved = 0;
+            yield_now().await;
+        }
+        let mut stretch = (&mut self.arrived).limit(STRETCH);
+        match self.stream.read_buf(&mut stretch).await {
             Ok(0) | Err(_) => Err(Lost::Left),
-            Ok(_) => Ok(()),
+            Ok(length) => {
+                self.moved += length;
+                Ok(())
+            }
         }
     }
 
@@ -189,11 +203,15 @@ impl Caller {
             let deadline = last.min(now + WRITE_STALL);
             let write = poll_fn(|context| poll_write(&mut self.stream, &mut bytes, context));
             match timeout_at(deadline, write).await {
-                Ok(Ok(1..)) => {}
+                Ok(Ok(length @ 1..)) => self.moved += length,
                 Ok(Ok(0) | Err(_)) => return Err(Lost::Left),
                 Err(_) => return Err(Lost::Late),
             }
             if bytes.has_remaining() {
+                if self.moved >= TURN {
+                    self.moved = 0;
+                    yield_now().await;
+                }
                 now = Instant::now();
             }
         }

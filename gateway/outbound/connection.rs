@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::h1::{Decoder, Progress, Then, Whole};
 use super::request::{Check, Request};
+use crate::http1::{STRETCH, TURN};
 use crate::tls;
 
 /// What a connection reads at once, in bytes: enough for most replies, little enough to keep while it is idle.
@@ -25,13 +26,6 @@ const LARGE_INPUT: usize = 64 * 1024;
 /// Bodies up to this size are copied behind their head, in bytes: two buffers in one system call take a quarter of a
 /// microsecond more, and no call does more than the system's own work for it.
 const COPIED: usize = 8 * 1024;
-
-/// What it reads of a body at once where it goes straight there. The system copies in one go, and lets nobody else have
-/// the processor meanwhile: of megabytes for a millisecond.
-const STRETCH: usize = 256 * 1024;
-
-/// What one exchange reads in one turn; then whoever else the thread serves has theirs.
-const TURN: usize = 4 * STRETCH;
 
 /// A connection to a backend, at the start of an exchange. Dropping it closes it, at any time.
 #[derive(Debug)]
@@ -174,14 +168,13 @@ impl Connection {
 
 impl Exchange<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Reply, Then), Broken>> {
-        self.sending.poll(self.stream, cx);
-        let mut read = 0;
+        let mut moved = self.sending.poll(self.stream, cx);
         while self.heard != Heard::Enough {
-            if read >= TURN {
+            if moved >= TURN {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            match ready!(self.poll_read(cx, &mut read)) {
+            match ready!(self.poll_read(cx, &mut moved)) {
                 Ok(Progress::More) => {}
                 Ok(Progress::Endless) => self.heard = Heard::Enough,
                 Ok(Progress::Whole(whole)) => return Poll::Ready(Ok(self.done(whole))),
@@ -191,13 +184,13 @@ impl Exchange<'_> {
         Poll::Pending
     }
 
-    /// Reads once, adds to `read` how much, and takes in what came.
-    fn poll_read(&mut self, cx: &mut Context<'_>, read: &mut usize) -> Poll<Result<Progress, Broken>> {
+    /// Reads once, adds to `moved` how much, and takes in what came.
+    fn poll_read(&mut self, cx: &mut Context<'_>, moved: &mut usize) -> Poll<Result<Progress, Broken>> {
         if let Some(mut space) = self.decoder.space(self.input.len()) {
             space.set_limit(space.limit().min(STRETCH));
             let reading = pin!(self.stream.read_buf(&mut space));
             let length = ready!(reading.poll(cx));
-            *read += length.as_ref().unwrap_or(&0);
+            *moved += length.as_ref().unwrap_or(&0);
             return Poll::Ready(match length {
                 Ok(0) => self.close(),
                 Ok(length) => self.decoder.filled(length).map_err(Broken::Failed),
@@ -207,7 +200,7 @@ impl Exchange<'_> {
         let mut input = ReadBuf::new(self.input);
         let outcome = ready!(Pin::new(&mut *self.stream).poll_read(cx, &mut input));
         let length = input.filled().len();
-        *read += length;
+        *moved += length;
         Poll::Ready(match outcome {
             Err(error) => Err(self.broken(&error)),
             Ok(()) if length == 0 => self.close(),
@@ -259,23 +252,33 @@ impl Exchange<'_> {
 // === impl Sending ===
 
 impl Sending<'_> {
-    /// Sends as much as the socket takes. An error here decides nothing: the answer may be there already, and if
-    /// it is not, reading will say so.
-    fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) {
-        if self.state != Sent::No {
-            return;
+    /// Sends as much as the socket takes, or a turn's worth, and says how much that was. An error here decides nothing:
+    /// the answer may be there already, and if it is not, reading will say so.
+    fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> usize {
+        let mut moved = 0;
+        if self.state == Sent::No {
+            match self.poll_write(stream, cx, &mut moved) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.state = Sent::Yes,
+                Poll::Ready(Err(_)) => self.state = Sent::Refused,
+            }
         }
-        match self.poll_write(stream, cx) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(())) => self.state = Sent::Yes,
-            Poll::Ready(Err(_)) => self.state = Sent::Refused,
-        }
+        moved
     }
 
-    fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+        moved: &mut usize,
+    ) -> Poll<io::Result<()>> {
         let mut stream = Pin::new(stream);
         while !(self.head.is_empty() && self.body.is_empty()) {
-            let length = ready!(match (self.head, self.body) {
+            if *moved >= TURN {
+                return Poll::Pending;
+            }
+            let stretch = self.body.get(..STRETCH).unwrap_or(self.body);
+            let length = ready!(match (self.head, stretch) {
                 (head, []) => stream.as_mut().poll_write(cx, head),
                 ([], body) => stream.as_mut().poll_write(cx, body),
                 (head, body) => {
@@ -286,6 +289,7 @@ impl Sending<'_> {
             if length == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            *moved += length;
             self.advance(length);
         }
         // TLS holds back what the socket did not take.
