@@ -115,7 +115,7 @@ def neighbours(bench, peers, effort):
     """
     lines = []
     for text, apart, hook, document, connections in [
-        ("hooks that wait 200 ms for a fifth service", 5, "slow", "3k", 64),
+        ("hooks that wait a second for a fifth service", 5, "slow", "3k", 64),
         ("merges of three echoes of 8 MB", 3, "echo-8m", "8m", 1),
     ]:
         with bench.gateways([peers[0].parted()] * 2, 4, apart) as [ours, other]:

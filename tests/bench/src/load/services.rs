@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | `204` | 204 |
 //! | `close` | 204, and the connection is closed without a word about it |
-//! | `slow` | 204; from the fifth service on only after 200 ms |
+//! | `slow` | 204; from the fifth service on only after a second |
 //! | `reject` | 403 with a text |
 //! | `reject-25` | the first service refuses so many of a hundred, the others say 204 |
 //! | `first-reject` | the first service refuses at once, the others say 204 after 200 ms |
@@ -28,7 +28,10 @@ use mio::{Events, Interest, Poll, Token};
 use crate::wire::{Heard, Inbox, Outbox, READ};
 
 /// How long a slow service takes.
-const SLOW: Duration = Duration::from_millis(200);
+const SLOW: Duration = Duration::from_secs(1);
+
+/// How long one takes that is slower than the one that refuses.
+const SLOWER: Duration = Duration::from_millis(200);
 
 /// All services, and who is connected to them.
 struct Services {
@@ -158,12 +161,17 @@ impl Services {
         let what = path.rsplit('/').next().unwrap_or_default();
         let service = connection.service;
         connection.is_last = what == "close";
-        let is_slow = what == "slow" && service >= 4 || what == "first-reject" && service > 0;
+        let takes = match what {
+            "slow" if service >= 4 => Some(SLOW),
+            "first-reject" if service > 0 => Some(SLOWER),
+            _ => None,
+        };
         let reply = self.reply(service, what);
         connection.inbox.clear();
-        if is_slow {
-            let due = Instant::now() + SLOW;
-            self.waiting.push_back((due, place, connection.serial, reply));
+        if let Some(takes) = takes {
+            let due = Instant::now() + takes;
+            let next = self.waiting.partition_point(|(earlier, ..)| *earlier <= due);
+            self.waiting.insert(next, (due, place, connection.serial, reply));
             return Ok(());
         }
         connection.outbox.send(&mut connection.stream, reply)
