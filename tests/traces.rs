@@ -13,6 +13,7 @@ use crate::support::backend::{Backend, backend};
 use crate::support::gateway::{Gateway, gateway};
 use crate::support::payload::payload;
 use crate::support::reply::{json_body, png};
+use crate::support::wire::Wire;
 
 const CANARY: &str = "canary-82c0";
 
@@ -83,6 +84,41 @@ async fn the_last_hooks_and_all_of_one() {
     for nowhere in ["/traces/", "/traces/0", "/traces/../status"] {
         assert_eq!(gateway.admin(nowhere).await.status, 404, "{nowhere}");
     }
+}
+
+/// However it came: small ones are copied, larger ones kept as they are, and what is kept is not held besides.
+#[tokio::test]
+async fn a_document_is_kept_with_its_hook_unless_it_is_large() {
+    let backends = [backend("a").forgets().starts()];
+    let gateway = gateway()
+        .backends(&backends)
+        .chain("onResult", "['a']")
+        .starts()
+        .await;
+    for (bytes, is_kept) in [
+        (3_000, true),
+        (40_000, true),
+        (256 * 1024, true),
+        (300_000, false),
+    ] {
+        let document = format!(r#"{{"a": "{}"}}"#, "x".repeat(bytes - 9));
+        assert_eq!(document.len(), bytes);
+        let chunk = format!("{bytes:x}\r\n{document}\r\n0\r\n\r\n");
+        for (framing, body) in [
+            (format!("Content-Length: {bytes}"), document.clone()),
+            ("Transfer-Encoding: chunked".to_owned(), chunk),
+        ] {
+            let mut wire = Wire::connect(gateway.hooks).await;
+            let request = format!("POST /onResult HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n{body}");
+            wire.write(request).await.unwrap();
+            let answer = wire.answered().await;
+            let id = answer.header("x-request-id").unwrap();
+            let trace = json(&gateway, &format!("/traces/{id}")).await;
+            let kept = trace["document"].as_str().unwrap_or_default();
+            assert!(kept == if is_kept { &document } else { "" }, "{framing}, {bytes}");
+        }
+    }
+    gateway.counts("koigate_buffered_bytes", 0.0).await;
 }
 
 #[tokio::test]

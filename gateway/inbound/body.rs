@@ -17,6 +17,14 @@ const WINDOW: Duration = Duration::from_secs(5);
 /// The least that comes meanwhile: 1 KiB a second.
 const WINDOW_BYTES: usize = 5 * 1024;
 
+/// A body that has come whole.
+pub(super) struct Body {
+    /// It, counted for as long as anybody has it.
+    pub(super) bytes: Bytes,
+    /// The same bytes for whoever counts them otherwise, where they are there in one piece.
+    pub(super) uncounted: Option<Bytes>,
+}
+
 /// How fast a body has to come. What comes early buys no time for later: a caller that stalls is found out.
 struct Pace {
     due: Instant,
@@ -35,9 +43,9 @@ pub(super) async fn read(
     head: &Head,
     max_body: usize,
     held: Held,
-) -> Result<Bytes, Broken> {
+) -> Result<Body, Broken> {
     let announced = match head.framing() {
-        Framing::Length(0) => return Ok(Bytes::new()),
+        Framing::Length(0) => return Ok(Body::counted(Bytes::new())),
         Framing::Length(length) => Some(
             usize::try_from(length)
                 .ok()
@@ -51,17 +59,21 @@ pub(super) async fn read(
     }
     match announced {
         Some(length) => of_length(caller, length, held).await,
-        None => in_chunks(caller, max_body, held).await,
+        None => in_chunks(caller, max_body, held).await.map(Body::counted),
     }
 }
 
-async fn of_length(caller: &mut Caller, length: usize, mut held: Held) -> Result<Bytes, Broken> {
+async fn of_length(caller: &mut Caller, length: usize, mut held: Held) -> Result<Body, Broken> {
     let mut pace = None;
     loop {
         let arrived = caller.arrived().len();
         held.cover(arrived.min(length))?;
         if arrived >= length {
-            return Ok(held.around(caller.take(length)));
+            let bytes = caller.take(length);
+            return Ok(Body {
+                uncounted: Some(bytes.clone()),
+                bytes: held.around(bytes),
+            });
         }
         // Most bodies come with their head, and nobody has to look at a clock for them.
         let deadline = pace.get_or_insert_with(Pace::begin).deadline(arrived);
@@ -93,6 +105,17 @@ async fn in_chunks(caller: &mut Caller, max_body: usize, mut held: Held) -> Resu
                 caller.skip(usize::MAX);
                 caller.more(SOME, pace.deadline(body.len())).await?;
             }
+        }
+    }
+}
+
+// === impl Body ===
+
+impl Body {
+    fn counted(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            uncounted: None,
         }
     }
 }

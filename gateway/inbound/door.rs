@@ -69,6 +69,8 @@ pub struct Request {
     pub head: Head,
     /// Its body, without any transfer coding; empty where there is none.
     pub body: Bytes,
+    /// The same bytes for whoever counts them otherwise than as held, where they are there in one piece.
+    pub uncounted: Option<Bytes>,
 }
 
 /// What the caller gets.

@@ -131,7 +131,12 @@ impl<'a, D: Door> Session<'a, D> {
             Err(broken) => return self.refuse(broken).await,
         };
         let persistence = head.persistence();
-        let response = self.serve(admitted.pass, Request { head, body }).await?;
+        let request = Request {
+            head,
+            body: body.bytes,
+            uncounted: body.uncounted,
+        };
+        let response = self.serve(admitted.pass, request).await?;
         self.answer(response, persistence).await
     }
 

@@ -171,7 +171,16 @@ async fn a_panic_in_a_hooks_task_is_an_answer_by_policy() {
             let head = head("POST /onMessage", "", Some("127.0.0.1:5"));
             let pass = door.admit(&head).ok().unwrap().pass;
             let body = Bytes::from_static(b"{}");
-            let response = door.serve(pass, Request { head, body }).await;
+            let response = door
+                .serve(
+                    pass,
+                    Request {
+                        head,
+                        body,
+                        uncounted: None,
+                    },
+                )
+                .await;
             assert_eq!(response.answer.status, expected, "{policy:?}");
             assert!(response.headers.iter().any(|(name, _)| *name == "X-Request-Id"));
         }

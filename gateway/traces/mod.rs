@@ -37,7 +37,7 @@ pub struct Finished {
     pub took: Duration,
     /// What it ran on.
     pub plan: Arc<Plan>,
-    /// What the bot posted.
+    /// What the bot posted. It counts here, and must not count as held (`server.max_buffered`) too.
     pub document: Bytes,
     /// What happened.
     pub outcome: Outcome,
@@ -65,11 +65,9 @@ struct Kept {
 impl Traces {
     /// Remembers a hook, and forgets the oldest that are too many or too much for these limits.
     pub fn keep(&self, mut hook: Finished, limits: &plan::Traces) {
-        // A copy: what was posted counts as held (`server.max_buffered`) for as long as anybody has it.
-        hook.document = match hook.document.len() {
-            0..=LARGEST_DOCUMENT => Bytes::copy_from_slice(&hook.document),
-            _ => Bytes::new(),
-        };
+        if hook.document.len() > LARGEST_DOCUMENT {
+            hook.document = Bytes::new();
+        }
         let bytes = hook.weight();
         let mut kept = self.kept();
         kept.bytes += bytes;
@@ -135,6 +133,14 @@ impl Kept {
 // === impl Finished ===
 
 impl Finished {
+    /// A copy of what was posted, or nothing of what is too large to be kept.
+    pub fn copied(document: &Bytes) -> Bytes {
+        match document.len() {
+            0..=LARGEST_DOCUMENT => Bytes::copy_from_slice(document),
+            _ => Bytes::new(),
+        }
+    }
+
     /// What it holds in memory, about, in bytes.
     fn weight(&self) -> usize {
         let calls: usize = self.outcome.calls.iter().map(weight).sum();
