@@ -187,7 +187,7 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Ended>> {
         for set in [&mut self.brief, &mut self.patient] {
-            // `lost` is set only when `self` is dropped, so what ends here has been judged.
+            // `lost` is set only once nobody polls this any more, so what ends here has been judged.
             if let Poll::Ready(Some(Some(ended))) = set.poll_next_unpin(context) {
                 return Poll::Ready(Some(ended));
             }
