@@ -189,7 +189,13 @@ pub(crate) mod tests {
 
     /// A writer that keeps what was written.
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Kept {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl Write for Kept {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -206,8 +212,7 @@ pub(crate) mod tests {
         let writer = kept.clone();
         let (subscriber, _) = subscriber(Log { format, level }, Colours::Off, move || writer.clone());
         tracing::subscriber::with_default(subscriber, speak);
-        let bytes = kept.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        kept.text()
     }
 
     fn everything() {
@@ -255,8 +260,7 @@ pub(crate) mod tests {
             level.turn(LogLevel::Info);
             everything();
         });
-        let bytes = kept.0.lock().unwrap().clone();
-        let log = String::from_utf8(bytes).unwrap();
+        let log = kept.text();
         assert_eq!(log.matches(" own ").count(), 1 + 3, "{log}");
     }
 

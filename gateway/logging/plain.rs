@@ -167,25 +167,13 @@ impl Visit for Line {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
+    use std::io;
 
     use proptest::prelude::*;
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::logging::tests::Kept;
 
     /// What is written of what `speak` says: by us, and by the library; without the moments.
     fn written(speak: impl Fn()) -> [Vec<String>; 2] {
@@ -199,8 +187,7 @@ mod tests {
         let by_them = registry().with(layer().with_writer(move || other.clone()));
         tracing::subscriber::with_default(by_them, &speak);
         [ours, theirs].map(|kept| {
-            let bytes = kept.0.lock().unwrap().clone();
-            let lines = String::from_utf8(bytes).unwrap();
+            let lines = kept.text();
             lines.split_inclusive('\n').map(without_moment).collect()
         })
     }
