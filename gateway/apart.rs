@@ -5,7 +5,7 @@
 //! of their own the calls share that one with each other, and since it is of the lowest priority the hooks' threads
 //! have a processor whenever they want one.
 
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Runtime};
@@ -52,7 +52,9 @@ fn begin() -> Option<Runtime> {
 fn step_back() {
     // Linux counts threads here, not processes. A system that allows it to nobody has the priority of the hooks.
     if let Err(error) = setpriority_process(None, NICE) {
-        tracing::warn!(%error, "what goes on beside the hooks has their priority");
+        // Threads come and go; once is enough.
+        static SAID: Once = Once::new();
+        SAID.call_once(|| tracing::warn!(%error, "what goes on beside the hooks has their priority"));
     }
 }
 
