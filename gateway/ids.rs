@@ -43,7 +43,7 @@ impl Ids {
     }
 }
 
-/// Two digits a byte. A formatter takes ten times as long, and each call has a span.
+/// Two digits a byte. A formatter takes five times as many instructions, and each call has a span.
 fn push_hex(text: &mut String, bytes: &[u8]) {
     let digit = |nibble: u8| {
         char::from(if nibble < 10 {

@@ -38,8 +38,8 @@ use crate::route::{Kind, route};
 use crate::tls::Speech;
 use crate::traces::{Answered, Finished, LARGEST_DOCUMENT, Traces};
 
-/// Documents over this size are kept with a trace as they came, in bytes: copying 40 KB takes 8 of 79 us that a hook with
-/// three backends costs.
+/// Documents over this size are kept with a trace as they came, in bytes: with a copy of 40 KB, a hook with three
+/// backends took 82 us of CPU at best, and 76 without.
 const SHARED: usize = 16 * 1024;
 
 /// The door behind which hooks are answered.

@@ -126,8 +126,9 @@ impl Elsewhere {
         let Some(another) = &self.another else { return };
         let address = self.backend.address;
         let first = tokio::time::Instant::now();
-        for (at, _) in (0..BOTS * 2 * (ROUND.as_millis() / EVERY.as_millis()) as u32).enumerate() {
-            let when = first + EVERY / (2 * BOTS) * at as u32;
+        let between = EVERY / (2 * BOTS);
+        for at in 0..(ROUND.as_millis() / between.as_millis()) as u32 {
+            let when = first + between * at;
             another.spawn(async move {
                 sleep_until(when).await;
                 timeout(Duration::from_secs(1), reads(address)).await

@@ -24,7 +24,7 @@ const INPUT: usize = 8 * 1024;
 const LARGE_INPUT: usize = 64 * 1024;
 
 /// Bodies up to this size are copied behind their head, in bytes: two buffers in one system call take a quarter of a
-/// microsecond more, and no call does more than the system's own work for it.
+/// microsecond more than one does.
 const COPIED: usize = 8 * 1024;
 
 /// A connection to a backend, at the start of an exchange. Dropping it closes it, at any time.
