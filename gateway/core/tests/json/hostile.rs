@@ -64,6 +64,19 @@ fn deep_beyond_reason() {
     assert_eq!(check(&nested, [edited.clone(), edited]).0, 1);
 }
 
+/// What may stand at one depth may be too deep at another.
+#[test]
+fn added_again_deeper() {
+    let (open, close) = ("[".repeat(127), "]".repeat(127));
+    let deepest = format!("\"a\":{open}\"{}\"{close}", "x".repeat(2048));
+    let mut echoes = Echoes::default();
+    let base = Document::parse(Bytes::from_static(b"{\"o\":{}}")).unwrap();
+    let mut ask = |reply: String| diff(&base, reply.into(), &mut echoes).map(|diff| diff.edits.len());
+    assert_eq!(ask(format!("{{{deepest}}}")), Ok(1));
+    assert_eq!(ask(format!("{{{deepest}}}")), Ok(1));
+    assert!(ask(format!("{{\"o\":{{{deepest}}}}}")).is_err());
+}
+
 #[test]
 fn keys_repeated() {
     let base = list("{\"big\":{", |n| format!("\"k{n}\":{n}"), "}}");

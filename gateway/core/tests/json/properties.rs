@@ -182,6 +182,22 @@ proptest! {
         prop_assert_eq!(compared.is_ok(), parse(&reply).is_some(), "base {}\nreply {:?}", text(base.bytes()), String::from_utf8_lossy(&reply));
     }
 
+    /// What was added before is checked again where it is not the same, and compared no less.
+    #[test]
+    fn added_members_are_checked(seed: u64, how in faithful(), at: prop::sample::Index, put in proptest::option::of(0_u8..128)) {
+        let added = long(&mut Dice::new(seed)).spell(how);
+        let base = document(r#"{"o": 1}"#);
+        let mut again = added.clone().into_bytes();
+        let at = at.index(again.len());
+        again[at] = put.unwrap_or(again[at]);
+        let mut echoes = Echoes::default();
+        diff(&base, added.into(), &mut echoes).unwrap();
+        let together = diff(&base, again.clone().into(), &mut echoes).map(|diff| diff.edits);
+        let alone = diff(&base, again.clone().into(), &mut Echoes::default()).map(|diff| diff.edits);
+        prop_assert_eq!(alone.is_ok(), parse(&again).is_some(), "{:?}", String::from_utf8_lossy(&again));
+        prop_assert_eq!(format!("{alone:?}"), format!("{together:?}"));
+    }
+
     /// What earlier replies taught changes no later one.
     #[test]
     fn echoes_are_only_a_cache(seed: u64, how in spelling()) {

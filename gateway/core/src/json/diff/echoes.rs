@@ -9,7 +9,7 @@ use super::edits::Edit;
 use super::table::Table;
 use crate::json::Document;
 use crate::json::read::{At, Source};
-use crate::json::scan::slice;
+use crate::json::scan::{byte, slice};
 use crate::json::text::Letters;
 
 /// Values of a reply shorter than this are read again rather than remembered, and tables of objects of the
@@ -32,6 +32,8 @@ const STRETCH: usize = 128;
 pub struct Echoes {
     base: Option<Document>,
     heard: BTreeMap<usize, Vec<Heard>>,
+    /// By their keys, as these are spelled.
+    added: BTreeMap<Bytes, Vec<Added>>,
     tables: BTreeMap<usize, Table>,
     spare: Vec<Table>,
     /// For those that leave the base's spaces out.
@@ -44,6 +46,14 @@ struct Heard {
     value: Bytes,
     /// Their pieces are spans of `value`.
     edits: Vec<Edit>,
+}
+
+/// The value of a member that a reply had and the base hasn't. It has been checked, and need not be again.
+#[derive(Debug)]
+struct Added {
+    value: Bytes,
+    /// How many containers were around it.
+    level: usize,
 }
 
 /// Where an earlier echo was the base without its spaces: another one that leaves them out too is compared with that
@@ -116,6 +126,33 @@ impl Echoes {
                 value: reply.slice(r..end),
                 edits: live.map(|edit| edit.relative_to(r)).collect(),
             });
+        }
+    }
+
+    /// Where the value of a new member ends that begins at `r`, if an earlier reply had the same under this key, no less
+    /// deep. Services that answer with the same part of a document in the wrong place, or add the same, are compared so.
+    pub(super) fn recall_added(&self, key: &[u8], reply: &[u8], r: usize, level: usize) -> Option<usize> {
+        let rest = reply.get(r..)?;
+        let is_same = |added: &&Added| level <= added.level && rest.starts_with(&added.value);
+        let added = self.added.get(key)?.iter().find(is_same)?;
+        Some(r + added.value.len())
+    }
+
+    /// Remembers the value of a new member: one that shows where it ends.
+    pub(super) fn remember_added(
+        &mut self,
+        key: (usize, usize),
+        reply: &Bytes,
+        (r, end): (usize, usize),
+        level: usize,
+    ) {
+        if end - r < LONG || !matches!(byte(reply, r), b'{' | b'[' | b'"') {
+            return;
+        }
+        let added = self.added.entry(reply.slice(key.0..key.1)).or_default();
+        if added.len() < SPELLINGS {
+            let value = reply.slice(r..end);
+            added.push(Added { value, level });
         }
     }
 

@@ -47,7 +47,7 @@ impl Lockstep<'_> {
             let end = match member {
                 Some(member) => self.member(table, member, value, place)?,
                 None => {
-                    let end = scan::value(self.reply, value, place.level + 1, &mut ())?;
+                    let end = self.added((at, key_end), value, place.level + 1)?;
                     self.fresh.push(self.edits.len());
                     self.push(Edit::new((table.close(), table.close()), (at, end)));
                     end
@@ -55,6 +55,17 @@ impl Lockstep<'_> {
             };
             step = scan::following(self.reply, end, b'{')?;
         }
+    }
+
+    /// Checks the value at `r` of a member that the base hasn't, and returns its end.
+    fn added(&mut self, key: (usize, usize), r: usize, level: usize) -> Result<usize, SyntaxError> {
+        let spelled = slice(self.reply, key.0, key.1);
+        if let Some(end) = self.echoes.recall_added(spelled, self.reply, r, level) {
+            return Ok(end);
+        }
+        let end = scan::value(self.reply, r, level, &mut ())?;
+        self.echoes.remember_added(key, self.reply, (r, end), level);
+        Ok(end)
     }
 
     /// Compares a member's value with the reply's at `r`. Of a repeated key the last counts.
