@@ -40,15 +40,19 @@ struct Counted<B> {
 /// `oversize_threshold` in `.cargo/config.toml`.
 const FRESH: usize = 4 * 1024 * 1024;
 
-/// For how many more bytes to make room where so many have come and so many are announced: for 64 KiB at the start,
-/// then for all of them, but no more than 16 times what has come, or 1,024 times where the memory is fresh. Pages that
-/// nothing is written to are not resident, so that memory follows what has really come; growing in small steps would
-/// leave the memory of every step behind, and believing whoever announces most would let a few of them take the whole
-/// address space.
+/// For how many more bytes to make room where so many have come and so many are announced: for up to 256 KiB at once; of
+/// more for 64 KiB at the start, then for all of them, but no more than 16 times what has come, or 1,024 times where the
+/// memory is fresh. Pages that nothing is written to are not resident, so that memory follows what has really come;
+/// growing in small steps would leave the memory of every step behind, and believing whoever announces most would let a
+/// few of them take the whole address space.
 pub fn growth(come: usize, announced: usize) -> usize {
     const FIRST: usize = 64 * 1024;
+    const AT_ONCE: usize = 256 * 1024;
+    if announced <= AT_ONCE {
+        return announced;
+    }
     if come < FIRST {
-        return announced.min(FIRST);
+        return FIRST;
     }
     let is_fresh = come.saturating_add(announced) > FRESH;
     let times = if is_fresh { 1024 } else { 16 };
@@ -213,7 +217,9 @@ mod tests {
         for (come, announced, room) in [
             (0, 0, 0),
             (0, 100, 100),
-            (0, 1 << 20, 64 << 10),
+            (0, 256 << 10, 256 << 10),
+            (0, 257 << 10, 64 << 10),
+            (8 << 10, 256 << 10, 256 << 10),
             (8 << 10, 1 << 20, 64 << 10),
             (64 << 10, 1 << 20, 1 << 20),
             (64 << 10, 2 << 20, 1 << 20),
