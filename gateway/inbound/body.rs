@@ -21,7 +21,7 @@ const WINDOW_BYTES: usize = 5 * 1024;
 pub(super) struct Body {
     /// It, counted for as long as anybody has it.
     pub(super) bytes: Bytes,
-    /// The same bytes for whoever counts them otherwise, where they are there in one piece.
+    /// The same bytes for whoever counts them otherwise, where what they are part of is no more than twice as large.
     pub(super) uncounted: Option<Bytes>,
 }
 
@@ -69,9 +69,11 @@ async fn of_length(caller: &mut Caller, length: usize, mut held: Held) -> Result
         let arrived = caller.arrived().len();
         held.cover(arrived.min(length))?;
         if arrived >= length {
+            // A small body may be a part of a block with many requests, or with a large head.
+            let is_most = caller.block() / 2 <= length;
             let bytes = caller.take(length);
             return Ok(Body {
-                uncounted: Some(bytes.clone()),
+                uncounted: is_most.then(|| bytes.clone()),
                 bytes: held.around(bytes),
             });
         }

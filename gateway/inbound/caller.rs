@@ -44,6 +44,8 @@ const LINGER_BYTES: usize = 4 * 1024 * 1024;
 pub(super) struct Caller {
     stream: Stream,
     arrived: BytesMut,
+    /// How many bytes in the same piece of memory, or in one before, have been taken or skipped.
+    used: usize,
     peer: Option<SocketAddr>,
     /// How many bytes have been read and written in this turn.
     moved: usize,
@@ -91,6 +93,7 @@ impl Caller {
         Self {
             stream,
             arrived: BytesMut::new(),
+            used: 0,
             peer,
             moved: 0,
         }
@@ -105,11 +108,16 @@ impl Caller {
         &self.arrived
     }
 
+    /// How large the piece of memory is at most that they are in, in bytes.
+    pub(super) fn block(&self) -> usize {
+        self.used + self.arrived.capacity()
+    }
+
     /// Waits for the first bytes of a request. No memory is held for them before they come, since most
     /// connections wait here, and nothing of the request before is.
     pub(super) async fn begin(&mut self, deadline: Instant) -> Result<(), Lost> {
         if self.arrived.is_empty() {
-            self.arrived = BytesMut::new();
+            self.forget();
         }
         match timeout_at(deadline, self.read_block()).await {
             Ok(read) => read,
@@ -174,24 +182,29 @@ impl Caller {
     /// Takes the first `count` bytes of what has arrived.
     pub(super) fn take(&mut self, count: usize) -> Bytes {
         let count = count.min(self.arrived.len());
+        self.used += count;
         if count <= KEPT {
             return self.arrived.split_to(count).freeze();
         }
         // Else the rest would hold the whole block for as long as the connection idles.
         let rest = BytesMut::from(self.arrived.get(count..).unwrap_or_default());
         let mut taken = std::mem::replace(&mut self.arrived, rest);
+        self.used = 0;
         taken.truncate(count);
         taken.freeze()
     }
 
     /// Drops the first `count` bytes of what has arrived.
     pub(super) fn skip(&mut self, count: usize) {
-        self.arrived.advance(count.min(self.arrived.len()));
+        let count = count.min(self.arrived.len());
+        self.used += count;
+        self.arrived.advance(count);
     }
 
     /// Drops all that has arrived, and the memory that it took.
     pub(super) fn forget(&mut self) {
         self.arrived = BytesMut::new();
+        self.used = 0;
     }
 
     /// Writes all of it, in one system call where the socket has room.
@@ -242,7 +255,8 @@ impl Caller {
         let room = growth(self.arrived.len(), wanted).max(1);
         let spare = self.arrived.capacity() - self.arrived.len();
         if spare < room.min(BLOCK / 4) {
-            self.arrived.reserve(room);
+            // A read that fills all the room says that there may be more: the next one would ask the system in vain.
+            self.arrived.reserve(room + 1);
         }
     }
 }

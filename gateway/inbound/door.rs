@@ -69,7 +69,7 @@ pub struct Request {
     pub head: Head,
     /// Its body, without any transfer coding; empty where there is none.
     pub body: Bytes,
-    /// The same bytes for whoever counts them otherwise than as held, where they are there in one piece.
+    /// The same bytes for whoever counts them otherwise than as held, where they hold no more than twice their length.
     pub uncounted: Option<Bytes>,
 }
 

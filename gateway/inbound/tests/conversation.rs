@@ -228,6 +228,33 @@ async fn a_body_of_exactly_the_limit_passes_in_chunks() {
 }
 
 #[tokio::test]
+async fn a_body_is_given_uncounted_only_where_it_holds_little_else() {
+    let house = House::open().await;
+    let text = |word: &str| {
+        let length = word.len();
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{word}"
+        )
+    };
+    let small = request("/own", "", &"x".repeat(200));
+    let large_head = request("/own", &format!("X-A: {}\r\n", "a".repeat(600)), &"x".repeat(200));
+    let large = request("/own", "", &"x".repeat(90_000));
+    for (input, words) in [
+        (small.clone(), "yes"),
+        (large_head, "no"),
+        (large, "yes"),
+        // In one block with all others.
+        (small.repeat(3), "no no no"),
+    ] {
+        let mut stream = house.connect().await;
+        stream.write_all(&input).await.unwrap();
+        for word in words.split(' ') {
+            assert_eq!(read_response(&mut stream).await, text(word));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_caller_that_sends_on_can_read_why_not() {
     let house = House::open().await;
     let mut stream = house.connect().await;

@@ -103,6 +103,7 @@ impl Door for Porch {
                 self.go.notified().await;
                 echo(&request)
             }
+            "/own" => Response::text(200, if request.uncounted.is_some() { "yes" } else { "no" }),
             "/close" => Response::text(200, "last").closing(),
             "/panic" => panic!("in the room"),
             "/split" => Response::text(200, "x").with("X-Bad", "a\r\nX-Injected: yes"),
