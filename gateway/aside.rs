@@ -260,7 +260,7 @@ mod tests {
     impl Caller for Late {
         type Watch = ();
 
-        async fn call(&self, _: BackendId, _: Bytes, _: &Lost) -> (Result<Reply, Failure>, ()) {
+        async fn call(&self, _: BackendId, _: Bytes, _: Instant, _: &Lost) -> (Result<Reply, Failure>, ()) {
             sleep(Duration::from_millis(500)).await;
             let reply = Reply {
                 status: 204,

@@ -36,11 +36,12 @@ pub trait Caller: Send + Sync + 'static {
     type Watch: Watch;
 
     /// Asks: what it brought, or no usable reply and who is at fault. Dropping the future ends the call; it ends by
-    /// itself within the backend's `timeout`. Once the call is lost nothing new is begun for it.
+    /// itself within the backend's `timeout`, from `started` on. Once the call is lost nothing new is begun for it.
     fn call(
         &self,
         backend: BackendId,
         body: Bytes,
+        started: Instant,
         lost: &Lost,
     ) -> impl Future<Output = (Result<Reply, Failure>, Self::Watch)> + Send;
 
@@ -111,7 +112,7 @@ pub fn start<C: Caller>(
             calls.deadline = Some(Box::pin(sleep_until(deadline)));
         }
         let always_finish = request.backend.always_finish;
-        let call = Box::pin(one(caller.clone(), request, calls.lost.clone()));
+        let call = Box::pin(one(caller.clone(), request, now, calls.lost.clone()));
         if always_finish {
             calls.patient.push(call);
         } else {
@@ -122,10 +123,9 @@ pub fn start<C: Caller>(
 }
 
 /// One call, from question to judgement; `None` where nobody reads that any more.
-async fn one<C: Caller>(caller: Arc<C>, request: Request, lost: Lost) -> Option<Ended> {
-    let started = Instant::now();
+async fn one<C: Caller>(caller: Arc<C>, request: Request, started: Instant, lost: Lost) -> Option<Ended> {
     let body = request.view.bytes().clone();
-    let (brought, watch) = caller.call(request.id, body, &lost).await;
+    let (brought, watch) = caller.call(request.id, body, started, &lost).await;
     if lost.is_so() {
         return None;
     }

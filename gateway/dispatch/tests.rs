@@ -64,7 +64,13 @@ impl Drop for Noted<'_> {
 impl Caller for Scripted {
     type Watch = ();
 
-    async fn call(&self, id: BackendId, body: Bytes, _lost: &Lost) -> (Result<Reply, Failure>, ()) {
+    async fn call(
+        &self,
+        id: BackendId,
+        body: Bytes,
+        _started: Instant,
+        _lost: &Lost,
+    ) -> (Result<Reply, Failure>, ()) {
         (self.brings(id, body).await, ())
     }
 }

@@ -131,13 +131,19 @@ impl Caller for HookCaller {
     // Boxed, since few backends have a breaker and the calls of all would carry it.
     type Watch = Option<Box<Admitted>>;
 
-    async fn call(&self, id: BackendId, body: Bytes, lost: &Lost) -> (Result<Reply, Failure>, Self::Watch) {
+    async fn call(
+        &self,
+        id: BackendId,
+        body: Bytes,
+        started: Instant,
+        lost: &Lost,
+    ) -> (Result<Reply, Failure>, Self::Watch) {
         let callee = match self.enter(id, &body) {
             Ok(callee) => callee,
             Err(failure) => return (Err(failure), None),
         };
         let live = callee.live;
-        let deadline = Instant::now() + live.backend.timeout;
+        let deadline = started + live.backend.timeout;
         let signature = match &live.signer {
             None => None,
             // Boxed, since few calls are signed and the others would carry it.

@@ -444,7 +444,7 @@ impl Way {
             (&body, notice.verdict),
             deadline,
         );
-        let (brought, admitted) = caller.call(id, body.clone(), &Lost::default()).await;
+        let (brought, admitted) = caller.call(id, body.clone(), begun, &Lost::default()).await;
         let brought = brought.map(|reply| reply.status);
         let failure = observer::failure(&brought, &statuses);
         if let (Some(admitted), Ok(status)) = (admitted, &brought) {

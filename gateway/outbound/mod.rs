@@ -112,10 +112,11 @@ impl Upstream {
     /// A failure of kind connect, timeout, reset, protocol, too large or overloaded. The connection is closed then.
     pub async fn exchange(&self, request: &Request<'_>, deadline: Instant) -> Result<Reply, Failure> {
         // A call that can't be waited for must not be made: callbacks have side effects.
-        if deadline <= Instant::now() {
+        let now = Instant::now();
+        if deadline <= now {
             return Err(timed_out());
         }
-        match timeout_at(deadline, self.ask(request)).await {
+        match timeout_at(deadline, self.ask(request, now)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(timed_out()),
         }
@@ -146,8 +147,8 @@ impl Upstream {
         self.pool.len()
     }
 
-    async fn ask(&self, request: &Request<'_>) -> Result<Reply, Failure> {
-        if let Some(connection) = self.pool.take() {
+    async fn ask(&self, request: &Request<'_>, now: Instant) -> Result<Reply, Failure> {
+        if let Some(connection) = self.pool.take(now) {
             match self.ask_over(connection, request).await {
                 // Others in the pool may have been closed as well: the second time is on a fresh one.
                 Err(Broken::Unheard) => {}

@@ -56,10 +56,10 @@ impl Pool {
     }
 
     /// The connection that was laid aside last and that has kept quiet since. Those that have not are closed.
-    pub(super) fn take(&self) -> Option<Connection> {
+    pub(super) fn take(&self, now: Instant) -> Option<Connection> {
         loop {
             let youngest = self.state().idle.pop_back()?;
-            if youngest.until <= Instant::now() {
+            if youngest.until <= now {
                 // All others are older still.
                 self.sweep();
                 return None;

@@ -9,6 +9,7 @@ use koigate::calls::{Caller, Lost};
 use koigate_core::failure::Failure;
 use koigate_core::plan::BackendId;
 use koigate_core::reply::Reply;
+use tokio::time::Instant;
 
 /// Passes every question on, and keeps it.
 pub(super) struct Witness<C> {
@@ -42,8 +43,14 @@ impl<C> Witness<C> {
 impl<C: Caller> Caller for Witness<C> {
     type Watch = C::Watch;
 
-    async fn call(&self, backend: BackendId, body: Bytes, lost: &Lost) -> (Result<Reply, Failure>, C::Watch) {
+    async fn call(
+        &self,
+        backend: BackendId,
+        body: Bytes,
+        started: Instant,
+        lost: &Lost,
+    ) -> (Result<Reply, Failure>, C::Watch) {
         self.kept().insert(backend, body.clone());
-        self.caller.call(backend, body, lost).await
+        self.caller.call(backend, body, started, lost).await
     }
 }

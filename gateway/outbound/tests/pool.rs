@@ -34,11 +34,11 @@ async fn last_in_first_out() {
     let (second, mut second_end) = connection();
     pool.put(first);
     pool.put(second);
-    drop(pool.take().unwrap());
+    drop(pool.take(Instant::now()).unwrap());
     assert!(is_closed(&mut second_end).await && !is_closed(&mut first_end).await);
-    drop(pool.take().unwrap());
+    drop(pool.take(Instant::now()).unwrap());
     assert!(is_closed(&mut first_end).await);
-    assert!(pool.take().is_none());
+    assert!(pool.take(Instant::now()).is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,7 +50,7 @@ async fn the_bottom_is_swept() {
     pool.put(busy);
     for _ in 0..3 {
         pass(IDLE / 4).await;
-        let busy = pool.take().unwrap();
+        let busy = pool.take(Instant::now()).unwrap();
         pool.put(busy);
     }
     pass(IDLE / 4 + Duration::from_millis(2)).await;
@@ -99,7 +99,7 @@ async fn too_old_is_not_taken() {
     pool.put(ours);
     // Time moves on, and the sweeper has no turn.
     advance(IDLE).await;
-    assert!(pool.take().is_none());
+    assert!(pool.take(Instant::now()).is_none());
     assert_eq!(pool.len(), 0);
 }
 
@@ -112,11 +112,11 @@ async fn a_busy_one_is_closed_in_the_end() {
     while left > IDLE / 2 {
         advance(IDLE / 2).await;
         left -= IDLE / 2;
-        let busy = pool.take().unwrap();
+        let busy = pool.take(Instant::now()).unwrap();
         pool.put(busy);
     }
     assert!(!is_closed(&mut theirs).await);
-    let busy = pool.take().unwrap();
+    let busy = pool.take(Instant::now()).unwrap();
     advance(left).await;
     pool.put(busy);
     assert!(is_closed(&mut theirs).await);
@@ -134,8 +134,8 @@ async fn what_has_not_kept_quiet_is_not_taken() {
     }
     drop(closed_end);
     talking_end.write_all(b"H").await.unwrap();
-    assert!(pool.take().is_some(), "the quiet one is left");
-    assert!(pool.take().is_none());
+    assert!(pool.take(Instant::now()).is_some(), "the quiet one is left");
+    assert!(pool.take(Instant::now()).is_none());
 }
 
 #[tokio::test(start_paused = true)]

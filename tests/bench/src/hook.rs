@@ -29,7 +29,13 @@ pub struct AtOnce(pub Reply);
 impl Caller for AtOnce {
     type Watch = ();
 
-    async fn call(&self, _backend: BackendId, _body: Bytes, _lost: &Lost) -> (Result<Reply, Failure>, ()) {
+    async fn call(
+        &self,
+        _backend: BackendId,
+        _body: Bytes,
+        _started: Instant,
+        _lost: &Lost,
+    ) -> (Result<Reply, Failure>, ()) {
         (Ok(self.0.clone()), ())
     }
 }
