@@ -121,9 +121,11 @@ impl Line {
 impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
         let is_usual = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+        // Every byte is looked at, since then the compiler looks at many at once.
+        let are_usual = |value: &str| value.bytes().fold(true, |so_far, byte| so_far & is_usual(byte));
         if field.name() == MESSAGE {
             self.record_debug(field, &format_args!("{value}"));
-        } else if value.bytes().all(is_usual) {
+        } else if are_usual(value) {
             self.begin(field);
             self.text.extend(["\"", value, "\""]);
         } else {
