@@ -3,6 +3,7 @@
 //! A runtime thread serves hundreds of hooks; one that compares eight megabytes holds all of them up. Small work
 //! stays where it is, since the way to another thread and back costs more than the work.
 
+use std::future::Future;
 use std::panic::resume_unwind;
 use std::time::Duration;
 
@@ -17,19 +18,31 @@ pub const HEAVY: usize = 1024 * 1024;
 /// Tokio's 10 s the look at the configuration's files every 2 s would keep five of them for good after one busy moment.
 pub const SPARE: Duration = Duration::from_secs(1);
 
-/// Runs `work`, which goes through about `weight` bytes: here, or off the thread where that is heavy. A panic in
+/// Runs `work`, which goes through about `weight` bytes: here and now, or off the thread where that is heavy. A panic in
 /// it is a panic here.
-pub async fn offload<T: Send + 'static>(weight: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
-    if weight < HEAVY {
-        return work();
-    }
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // Only a runtime that is shutting down cancels a blocking task, and it drops us next.
-            Err(_) => std::future::pending().await,
-        },
+///
+/// Not an `async fn`: light work is done before there is a future, which would carry all that is worked on.
+pub fn offload<T: Send + 'static>(
+    weight: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> impl Future<Output = T> + Send {
+    let done = if weight < HEAVY {
+        Ok(work())
+    } else {
+        Err(spawn_blocking(work))
+    };
+    async {
+        match done {
+            Ok(done) => done,
+            Err(away) => match away.await {
+                Ok(done) => done,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => resume_unwind(panic),
+                    // Only a runtime that is shutting down cancels a blocking task, and it drops us next.
+                    Err(_) => std::future::pending().await,
+                },
+            },
+        }
     }
 }
 
