@@ -167,7 +167,7 @@ impl Begun {
         self.hook.meters.count_shadow(&finding);
         let (call, would) = (&finding.call, finding.would.map(Would::as_str));
         tracing::debug!(
-            id = self.ids.request,
+            id = &*self.ids.request,
             hook = self.name.as_str(),
             backend = &*call.name,
             verdict = call.verdict.as_str(),
@@ -177,7 +177,7 @@ impl Begun {
         let limits = &self.running.plan.admin.traces;
         if limits.keep > 0 {
             let shadowed = Shadowed {
-                id: self.ids.request.clone(),
+                id: self.ids.request.to_string(),
                 at: SystemTime::now(),
                 hook: self.name.clone(),
                 happened: gist.verdict(),

@@ -1,14 +1,22 @@
 //! What one hook is known by: its id, and the W3C trace that its calls belong to.
 
-/// The ids of one hook.
+use std::sync::Arc;
+
+/// The ids of one hook. Each stage of it has a clone.
 #[derive(Debug, Clone)]
 pub struct Ids {
     /// `X-Request-Id` and `Idempotency-Key`: 32 hexadecimal digits. Random, so that it is the same for a retry of
     /// one hook and no other.
-    pub request: String,
-    trace: String,
-    flags: String,
+    pub request: Arc<str>,
+    trace: Arc<str>,
+    flags: Flags,
 }
+
+/// The flags of a trace, two hexadecimal digits.
+type Flags = [u8; 2];
+
+/// A trace that begins here says "sampled": whether a backend records it is the backend's to decide.
+const SAMPLED: Flags = *b"01";
 
 /// Length of a `traceparent` of version 00.
 const TRACEPARENT: usize = 55;
@@ -16,20 +24,19 @@ const TRACEPARENT: usize = 55;
 impl Ids {
     /// Fresh ids; a valid `traceparent` of the caller is continued (W3C Trace Context section 3.2).
     pub fn new(traceparent: Option<&[u8]>) -> Self {
+        let number = fastrand::u128(1..);
         let mut request = String::with_capacity(32);
-        push_hex(&mut request, &fastrand::u128(1..).to_be_bytes());
-        match traceparent.and_then(parse) {
-            Some((trace, flags)) => Self {
-                request,
-                trace,
-                flags,
-            },
-            // A trace that begins here says "sampled": whether a backend records it is the backend's to decide.
-            None => Self {
-                trace: request.clone(),
-                request,
-                flags: "01".to_owned(),
-            },
+        push_hex(&mut request, (number >> 64) as u64);
+        push_hex(&mut request, number as u64);
+        let request: Arc<str> = request.into();
+        let (trace, flags) = match traceparent.and_then(parse) {
+            Some((trace, flags)) => (trace.into(), flags),
+            None => (request.clone(), SAMPLED),
+        };
+        Self {
+            request,
+            trace,
+            flags,
         }
     }
 
@@ -37,30 +44,36 @@ impl Ids {
     pub fn traceparent(&self) -> String {
         let mut text = String::with_capacity(TRACEPARENT);
         text.extend(["00-", &self.trace, "-"]);
-        push_hex(&mut text, &fastrand::u64(1..).to_be_bytes());
-        text.extend(["-", &self.flags]);
+        push_hex(&mut text, fastrand::u64(1..));
+        text.push('-');
+        text.extend(self.flags.map(char::from));
         text
     }
 }
 
-/// Two digits a byte. A formatter takes five times as many instructions, and each call has a span.
-fn push_hex(text: &mut String, bytes: &[u8]) {
-    let digit = |nibble: u8| {
-        char::from(if nibble < 10 {
-            b'0' + nibble
-        } else {
-            b'a' - 10 + nibble
-        })
-    };
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
+/// Its sixteen digits. Each call has a span, and a formatter takes more than ten times as many instructions.
+fn push_hex(text: &mut String, number: u64) {
+    for half in [(number >> 32) as u32, number as u32] {
+        text.push_str(str::from_utf8(&digits(half)).unwrap_or_default());
     }
+}
+
+/// The eight digits of a number, all at once.
+fn digits(number: u32) -> [u8; 8] {
+    // A digit a byte.
+    let pairs = u64::from(number);
+    let pairs = (pairs | pairs << 16) & 0x0000_ffff_0000_ffff;
+    let pairs = (pairs | pairs << 8) & 0x00ff_00ff_00ff_00ff;
+    let values = (pairs | pairs << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // One in each byte of more than nine.
+    let letters = ((values + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    let above = u64::from(b'a' - b'0' - 10);
+    (values + u64::from_be_bytes([b'0'; 8]) + letters * above).to_be_bytes()
 }
 
 /// Trace id and flags of a valid header. A version above 00 may have more fields behind those of 00; `ff` is
 /// forbidden, and so are ids of all zeros.
-fn parse(header: &[u8]) -> Option<(String, String)> {
+fn parse(header: &[u8]) -> Option<(&str, Flags)> {
     let text = std::str::from_utf8(header).ok()?;
     let (head, rest) = text.split_at_checked(TRACEPARENT)?;
     let mut fields = head.split('-');
@@ -75,7 +88,7 @@ fn parse(header: &[u8]) -> Option<(String, String)> {
         && is_hex(flags, 2)
         && trace.bytes().any(|b| b != b'0')
         && span.bytes().any(|b| b != b'0');
-    good.then(|| (trace.to_owned(), flags.to_owned()))
+    Some((trace, flags.as_bytes().try_into().ok()?)).filter(|_| good)
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {
@@ -84,6 +97,8 @@ fn is_hex(text: &str, digits: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -123,12 +138,18 @@ mod tests {
     }
 
     #[test]
-    fn bytes_as_hexadecimal_digits() {
-        let all: Vec<u8> = (0..=255).collect();
+    fn numbers_as_hexadecimal_digits() {
         let mut text = String::from("00-");
-        push_hex(&mut text, &all);
-        let expected: String = all.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(text, format!("00-{expected}"));
+        push_hex(&mut text, 0x0123_4567_89ab_cdef);
+        assert_eq!(text, "00-0123456789abcdef");
+    }
+
+    proptest! {
+        #[test]
+        fn digits_are_those_of_the_formatter(number in any::<u32>()) {
+            let digits = digits(number);
+            prop_assert_eq!(str::from_utf8(&digits).unwrap_or_default(), format!("{number:08x}"));
+        }
     }
 
     #[test]

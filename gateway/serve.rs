@@ -188,7 +188,7 @@ fn place(plan: &Plan, head: &Head) -> Result<Kind, Refusal> {
 
 /// A refusal with an id of its own: every answer has one.
 fn identified(response: Response) -> Response {
-    response.with("X-Request-Id", Ids::new(None).request)
+    response.with("X-Request-Id", &*Ids::new(None).request)
 }
 
 /// The kind of a hook whose URL doesn't say it.
@@ -205,10 +205,7 @@ fn remembered(request: &mut Request) -> Option<Bytes> {
 
 /// Whether the caller asks for every part by itself (gateway.md section 5).
 fn form(head: &Head) -> Form {
-    let accept = head
-        .headers()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("accept"));
-    Form::accepted(accept.map(|(_, value)| value))
+    Form::accepted(head.values("accept"))
 }
 
 // === impl Served ===
@@ -345,7 +342,7 @@ impl Served {
     fn broken(&self, chain: &Chain, document: Bytes) -> Response {
         self.count_verdict(HookVerdict::Error);
         tracing::error!(
-            id = self.ids.request,
+            id = &*self.ids.request,
             hook = self.name.as_str(),
             "a hook's task panicked"
         );
@@ -371,7 +368,7 @@ impl Served {
     }
 
     fn response(&self, answer: Answer, calls: &[CallRecord]) -> Response {
-        let response = Response::from(answer).with("X-Request-Id", self.ids.request.as_str());
+        let response = Response::from(answer).with("X-Request-Id", &*self.ids.request);
         match calls {
             [] => response,
             calls => response.with("Server-Timing", server_timing(calls)),

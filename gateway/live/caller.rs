@@ -194,7 +194,7 @@ fn overloaded(full: Full) -> Failure {
 }
 
 /// Signs what is sent for the hook with this id.
-async fn sign(signer: Arc<Signer>, request_id: String, body: Bytes) -> Signature {
+async fn sign(signer: Arc<Signer>, request_id: Arc<str>, body: Bytes) -> Signature {
     let weight = signer.weight(&body);
     offload(weight, move || signer.sign(&request_id, SystemTime::now(), &body)).await
 }

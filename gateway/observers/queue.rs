@@ -17,7 +17,7 @@ use crate::ids::Ids;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     /// The hook's id.
-    pub hook: String,
+    pub hook: Arc<str>,
     /// The observer's name.
     pub observer: String,
 }
@@ -97,7 +97,7 @@ pub struct InMemory {
 struct State {
     notices: VecDeque<Notice>,
     /// The hooks of which they are.
-    known: HashSet<String>,
+    known: HashSet<Arc<str>>,
     bytes: usize,
     limits: plan::Queue,
 }
@@ -211,7 +211,7 @@ mod tests {
     fn notice(hook: &str, bytes: usize) -> Notice {
         Notice {
             key: Key {
-                hook: hook.to_owned(),
+                hook: hook.into(),
                 observer: "stats".to_owned(),
             },
             hook: HookName::new("onResult").unwrap(),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     async fn first(queue: &InMemory) -> String {
-        queue.first().await.key.hook
+        queue.first().await.key.hook.to_string()
     }
 
     #[tokio::test]
@@ -314,6 +314,6 @@ mod tests {
     async fn who_waits_is_woken() {
         let queue = queue(3, 1_000);
         let (woken, pushed) = tokio::join!(queue.first(), queue.push(notice("a", 1)));
-        assert_eq!((woken.key.hook.as_str(), pushed), ("a", Ok(())));
+        assert_eq!((&*woken.key.hook, pushed), ("a", Ok(())));
     }
 }

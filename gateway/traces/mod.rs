@@ -30,7 +30,7 @@ pub const LARGEST_DOCUMENT: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Finished {
     /// Its id, which the answer carried as `X-Request-Id`.
-    pub id: String,
+    pub id: Arc<str>,
     /// When it was answered.
     pub at: SystemTime,
     /// From its last byte to its answer.
@@ -89,7 +89,7 @@ impl Traces {
     pub fn find(&self, id: &str, limits: &plan::Traces) -> Option<Trace> {
         let mut kept = self.kept();
         kept.shrink_to(limits, &self.shadows);
-        let hook = kept.hooks.iter().rev().find(|hook| hook.id == id)?;
+        let hook = kept.hooks.iter().rev().find(|hook| *hook.id == *id)?;
         let (trace, document) = (Trace::of(hook, &limits.hide), hook.document.clone());
         drop(kept);
         let shadows = self.shadows.of_hook(id, limits);

@@ -55,7 +55,7 @@ fn call(name: &str, verdict: CallVerdict) -> CallRecord {
 
 fn hook(id: &str, document: usize, calls: Vec<CallRecord>) -> Finished {
     Finished {
-        id: id.to_owned(),
+        id: id.into(),
         at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_790_000_000_123),
         took: Duration::from_micros(4_321),
         plan: Arc::new(plan()),
@@ -80,7 +80,7 @@ fn ids(traces: &Traces) -> Vec<String> {
     traces
         .summaries(&limits(usize::MAX, usize::MAX, &[]))
         .into_iter()
-        .map(|hook| hook.id)
+        .map(|hook| hook.id.to_string())
         .collect()
 }
 
@@ -328,7 +328,7 @@ fn shadows_have_their_part_of_the_memory() {
     }
     let ids = |limits: &plan::Traces| -> Vec<String> {
         let hooks = traces.report("new", limits).hooks;
-        hooks.into_iter().map(|hook| hook.id).collect()
+        hooks.into_iter().map(|hook| hook.id.to_string()).collect()
     };
     assert_eq!(ids(&few), ["d", "c", "b"]);
     let small = limits(1_000, 100_000, &[]);

@@ -184,7 +184,7 @@ pub struct Dropped {
 impl Summary {
     pub(super) fn of(hook: &Finished) -> Self {
         Self {
-            id: hook.id.clone(),
+            id: hook.id.to_string(),
             at: moment(hook.at),
             hook: hook.outcome.hook.as_str().to_owned(),
             verdict: hook.outcome.verdict().as_str().to_owned(),
