@@ -21,7 +21,7 @@
 //! http1, tls  message framing and TLS, shared by both directions
 //! live        a plan, and per backend what lives beside it: pool, permits, meters
 //! traces      the last hooks, remembered: bounded in number and bytes
-//! metrics, admin, journal, logging, ids, milliseconds, version
+//! metrics, admin, journal, logging, ids, alarm, milliseconds, version
 //! ```
 //!
 //! What holds everywhere:
@@ -34,6 +34,7 @@
 //! - Documents, secrets, users' texts and backends' addresses are never logged at `info` or above.
 
 pub mod admin;
+pub mod alarm;
 pub mod apart;
 pub mod aside;
 pub mod assembly;

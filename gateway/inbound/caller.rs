@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::alarm::Alarm;
 use crate::buffered::growth;
 use crate::http1::{STRETCH, TURN};
 
@@ -30,7 +31,7 @@ const KEPT: usize = 16 * 1024;
 
 /// A caller that takes no byte of its answer for so long has gone.
 const WRITE_STALL: Duration = Duration::from_secs(10);
-/// What a whole answer may take, besides a second for every [`WRITE_PACE`] bytes of it.
+/// What a whole answer may take from the first wait on, besides a second for every [`WRITE_PACE`] bytes of it.
 const WRITE_TIME: Duration = Duration::from_secs(30);
 /// The least pace of a large answer, in bytes a second.
 const WRITE_PACE: usize = 256 * 1024;
@@ -47,6 +48,8 @@ pub(super) struct Caller {
     /// How many bytes in the same piece of memory, or in one before, have been taken or skipped.
     used: usize,
     peer: Option<SocketAddr>,
+    /// Rings when a request has been waited for too long.
+    alarm: Option<Alarm>,
     /// How many bytes have been read and written in this turn.
     moved: usize,
 }
@@ -64,6 +67,22 @@ pub(super) enum Lost {
 pub(super) fn peer(stream: &Stream) -> Option<SocketAddr> {
     let digest = stream.get_socket_digest()?;
     digest.peer_addr()?.as_inet().copied()
+}
+
+/// Reads up to a block.
+fn poll_block(
+    stream: &mut Stream,
+    arrived: &mut BytesMut,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), Lost>> {
+    let mut block = [MaybeUninit::uninit(); BLOCK];
+    let mut block = ReadBuf::uninit(&mut block);
+    let read = ready!(Pin::new(stream).poll_read(context, &mut block));
+    arrived.extend_from_slice(block.filled());
+    Poll::Ready(match read {
+        Ok(()) if !block.filled().is_empty() => Ok(()),
+        _ => Err(Lost::Left),
+    })
 }
 
 /// Writes what the socket takes. A single piece goes the system's shorter way, which saves a quarter of a microsecond.
@@ -95,6 +114,7 @@ impl Caller {
             arrived: BytesMut::new(),
             used: 0,
             peer,
+            alarm: None,
             moved: 0,
         }
     }
@@ -119,10 +139,19 @@ impl Caller {
         if self.arrived.is_empty() {
             self.forget();
         }
-        match timeout_at(deadline, self.read_block()).await {
-            Ok(read) => read,
-            Err(_) => Err(Lost::Late),
-        }
+        let Self {
+            stream,
+            arrived,
+            alarm,
+            ..
+        } = self;
+        let alarm = alarm.get_or_insert_with(|| Alarm::at(deadline));
+        alarm.set(deadline);
+        poll_fn(|context| match poll_block(stream, arrived, context) {
+            Poll::Ready(read) => Poll::Ready(read),
+            Poll::Pending => alarm.poll(context).map(|()| Err(Lost::Late)),
+        })
+        .await
     }
 
     /// Waits for more, of which `wanted` bytes would be of use now.
@@ -153,17 +182,7 @@ impl Caller {
     /// Waits for up to a block more, without memory for it before it comes.
     async fn read_block(&mut self) -> Result<(), Lost> {
         let Self { stream, arrived, .. } = self;
-        poll_fn(|context| {
-            let mut block = [MaybeUninit::uninit(); BLOCK];
-            let mut block = ReadBuf::uninit(&mut block);
-            let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut block));
-            arrived.extend_from_slice(block.filled());
-            Poll::Ready(match read {
-                Ok(()) if !block.filled().is_empty() => Ok(()),
-                _ => Err(Lost::Left),
-            })
-        })
-        .await
+        poll_fn(|context| poll_block(stream, arrived, context)).await
     }
 
     /// Returns when the caller has left. Until then it keeps up to [`MAX_AHEAD`] bytes of the next requests.
@@ -210,22 +229,26 @@ impl Caller {
     /// Writes all of it, in one system call where the socket has room.
     pub(super) async fn write(&mut self, mut bytes: impl Buf) -> Result<(), Lost> {
         let pace = Duration::from_secs((bytes.remaining() / WRITE_PACE) as u64);
-        let mut now = Instant::now();
-        let last = now + WRITE_TIME + pace;
+        let mut last = None;
         while bytes.has_remaining() {
-            let deadline = last.min(now + WRITE_STALL);
-            let write = poll_fn(|context| poll_write(&mut self.stream, &mut bytes, context));
-            match timeout_at(deadline, write).await {
-                Ok(Ok(length @ 1..)) => self.moved += length,
-                Ok(Ok(0) | Err(_)) => return Err(Lost::Left),
-                Err(_) => return Err(Lost::Late),
-            }
-            if bytes.has_remaining() {
-                if self.moved >= TURN {
-                    self.moved = 0;
-                    yield_now().await;
+            let mut write = poll_fn(|context| poll_write(&mut self.stream, &mut bytes, context));
+            // Most answers fit into the socket, and nobody has to look at a clock for them.
+            let written = match poll_fn(|context| Poll::Ready(Pin::new(&mut write).poll(context))).await {
+                Poll::Ready(written) => written,
+                Poll::Pending => {
+                    let now = Instant::now();
+                    let last = *last.get_or_insert(now + WRITE_TIME + pace);
+                    let stalled = timeout_at(last.min(now + WRITE_STALL), write).await;
+                    stalled.map_err(|_| Lost::Late)?
                 }
-                now = Instant::now();
+            };
+            match written {
+                Ok(length @ 1..) => self.moved += length,
+                Ok(0) | Err(_) => return Err(Lost::Left),
+            }
+            if bytes.has_remaining() && self.moved >= TURN {
+                self.moved = 0;
+                yield_now().await;
             }
         }
         self.stream.flush().await.map_err(|_| Lost::Left)

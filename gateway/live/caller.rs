@@ -161,7 +161,9 @@ impl Caller for HookCaller {
             body,
         };
         let brought = if let Some(way) = live.only_way() {
-            way.exchange(&request, deadline).await
+            // Signing may have taken a while.
+            let now = request.signature.as_ref().map_or(started, |_| Instant::now());
+            way.exchange(&request, now, deadline).await
         } else {
             let tries = || Tries {
                 live,

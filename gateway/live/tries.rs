@@ -79,7 +79,7 @@ impl Tries<'_> {
     }
 
     async fn try_once(&self, upstream: &Upstream, request: &Request<'_>, left: u32) -> End {
-        let mut exchange = pin!(upstream.exchange(request, self.deadline));
+        let mut exchange = pin!(upstream.exchange(request, Instant::now(), self.deadline));
         if left > 0 {
             let remaining = self.until.saturating_duration_since(Instant::now());
             match timeout(remaining / (left + 1), &mut exchange).await {

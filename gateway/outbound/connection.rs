@@ -14,6 +14,8 @@ use tokio::time::Instant;
 
 use super::h1::{Decoder, Progress, Then, Whole};
 use super::request::{Check, Request};
+use super::timed_out;
+use crate::alarm::Alarm;
 use crate::http1::{STRETCH, TURN};
 use crate::tls;
 
@@ -35,6 +37,8 @@ pub(super) struct Connection {
     /// The head of the request, and a small body behind it, so that every call writes to the same memory.
     head: Vec<u8>,
     opened: Instant,
+    /// Rings when the exchange at hand has taken too long.
+    alarm: Option<Alarm>,
 }
 
 /// Why an exchange brought no reply.
@@ -93,6 +97,7 @@ impl Connection {
             input: vec![0; INPUT],
             head: Vec::new(),
             opened: Instant::now(),
+            alarm: None,
         }
     }
 
@@ -103,11 +108,12 @@ impl Connection {
 
     /// Sends a request and reads its reply. The connection may be used again if the reply says [`Then::Reuse`].
     ///
-    /// There is no time limit here, and none is needed for cancelling: whoever drops this drops the connection.
+    /// At the deadline it has failed. Whoever drops this drops the connection.
     pub(super) async fn exchange(
         &mut self,
         request: &Request<'_>,
         decoder: Decoder,
+        deadline: Instant,
     ) -> Result<(Reply, Then), Broken> {
         self.head.clear();
         request.write_head(&mut self.head);
@@ -116,13 +122,18 @@ impl Connection {
             self.head.extend_from_slice(body);
             body = &[];
         }
-        self.converse(body, decoder).await
+        self.converse(body, decoder, deadline).await
     }
 
     /// Asks what an active check asks: the status. The connection is of no use afterwards.
-    pub(super) async fn check(mut self, check: &Check, decoder: Decoder) -> Result<u16, Broken> {
+    pub(super) async fn check(
+        mut self,
+        check: &Check,
+        decoder: Decoder,
+        deadline: Instant,
+    ) -> Result<u16, Broken> {
         self.head.extend_from_slice(check.head());
-        let (reply, _) = self.converse(&[], decoder).await?;
+        let (reply, _) = self.converse(&[], decoder, deadline).await?;
         Ok(reply.status)
     }
 
@@ -131,7 +142,10 @@ impl Connection {
         &'a mut self,
         body: &'a [u8],
         decoder: Decoder,
+        deadline: Instant,
     ) -> impl Future<Output = Result<(Reply, Then), Broken>> + 'a {
+        let alarm = self.alarm.get_or_insert_with(|| Alarm::at(deadline));
+        alarm.set(deadline);
         let mut exchange = Exchange {
             stream: &mut self.stream,
             sending: Sending {
@@ -143,7 +157,10 @@ impl Connection {
             decoder,
             heard: Heard::Nothing,
         };
-        poll_fn(move |cx| exchange.poll(cx))
+        poll_fn(move |cx| match exchange.poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(outcome),
+            Poll::Pending => alarm.poll(cx).map(|()| Err(Broken::Failed(timed_out()))),
+        })
     }
 
     /// Whether the other side has kept quiet: an idle connection that has something to read has been closed, or

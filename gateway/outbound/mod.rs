@@ -102,54 +102,26 @@ impl Upstream {
 
     /// Asks the backend once and reads the whole reply.
     ///
-    /// `deadline` is the end of everything, connecting included: the caller's smaller of the backend's `timeout`
-    /// and what remains of the hook. If a connection from the pool turns out to be closed before the first byte
-    /// of a reply, the question is asked once more, on a fresh connection: to all appearance it was closed before
-    /// the question came. Nothing else is tried again.
+    /// `now` is when it begins, and `deadline` the end of everything, connecting included: the caller's smaller of the
+    /// backend's `timeout` and what remains of the hook. If a connection from the pool turns out to be closed before the
+    /// first byte of a reply, the question is asked once more, on a fresh connection: to all appearance it was closed
+    /// before the question came. Nothing else is tried again.
     ///
     /// # Errors
     ///
     /// A failure of kind connect, timeout, reset, protocol, too large or overloaded. The connection is closed then.
-    pub async fn exchange(&self, request: &Request<'_>, deadline: Instant) -> Result<Reply, Failure> {
+    pub async fn exchange(
+        &self,
+        request: &Request<'_>,
+        now: Instant,
+        deadline: Instant,
+    ) -> Result<Reply, Failure> {
         // A call that can't be waited for must not be made: callbacks have side effects.
-        let now = Instant::now();
         if deadline <= now {
             return Err(timed_out());
         }
-        match timeout_at(deadline, self.ask(request, now)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(timed_out()),
-        }
-    }
-
-    /// Asks a replica whether it is well: the status of its answer. It has a connection of its own, so that it tells
-    /// whether new ones are accepted, and takes none from the calls.
-    ///
-    /// # Errors
-    ///
-    /// A failure of kind connect, timeout, reset, protocol, or too large for an answer over [`MAX_CHECK`].
-    pub async fn check(&self, check: &Check, deadline: Instant) -> Result<u16, Failure> {
-        let asked = async {
-            let connection = Connection::new(self.dialer.dial().await?);
-            let status = connection
-                .check(check, Decoder::new(MAX_CHECK, Held::uncounted()))
-                .await;
-            status.map_err(Failure::from)
-        };
-        match timeout_at(deadline, asked).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(timed_out()),
-        }
-    }
-
-    /// How many connections are laid aside.
-    pub fn idle(&self) -> usize {
-        self.pool.len()
-    }
-
-    async fn ask(&self, request: &Request<'_>, now: Instant) -> Result<Reply, Failure> {
         if let Some(connection) = self.pool.take(now) {
-            match self.ask_over(connection, request).await {
+            match self.ask_over(connection, request, deadline).await {
                 // Others in the pool may have been closed as well: the second time is on a fresh one.
                 Err(Broken::Unheard) => {}
                 outcome => {
@@ -159,15 +131,45 @@ impl Upstream {
             }
         }
         // Boxed, since Pingora's dialling makes a large future: most calls never dial, and each would carry it.
-        let connection = Connection::new(Box::pin(self.dialer.dial()).await?);
+        let connection = Box::pin(self.dial(deadline)).await?;
         self.connections.opened.inc();
-        self.ask_over(connection, request).await.map_err(Failure::from)
+        let outcome = self.ask_over(connection, request, deadline).await;
+        outcome.map_err(Failure::from)
     }
 
-    async fn ask_over(&self, mut connection: Connection, request: &Request<'_>) -> Result<Reply, Broken> {
-        let (reply, then) = connection
-            .exchange(request, Decoder::new(self.max_reply, self.room.open()))
-            .await?;
+    /// Asks a replica whether it is well: the status of its answer. It has a connection of its own, so that it tells
+    /// whether new ones are accepted, and takes none from the calls.
+    ///
+    /// # Errors
+    ///
+    /// A failure of kind connect, timeout, reset, protocol, or too large for an answer over [`MAX_CHECK`].
+    pub async fn check(&self, check: &Check, deadline: Instant) -> Result<u16, Failure> {
+        let connection = self.dial(deadline).await?;
+        let decoder = Decoder::new(MAX_CHECK, Held::uncounted());
+        let status = connection.check(check, decoder, deadline).await;
+        status.map_err(Failure::from)
+    }
+
+    /// How many connections are laid aside.
+    pub fn idle(&self) -> usize {
+        self.pool.len()
+    }
+
+    async fn dial(&self, deadline: Instant) -> Result<Connection, Failure> {
+        match timeout_at(deadline, self.dialer.dial()).await {
+            Ok(stream) => Ok(Connection::new(stream?)),
+            Err(_) => Err(timed_out()),
+        }
+    }
+
+    async fn ask_over(
+        &self,
+        mut connection: Connection,
+        request: &Request<'_>,
+        deadline: Instant,
+    ) -> Result<Reply, Broken> {
+        let decoder = Decoder::new(self.max_reply, self.room.open());
+        let (reply, then) = connection.exchange(request, decoder, deadline).await?;
         if then == Then::Reuse {
             self.pool.put(connection);
         }

@@ -92,8 +92,9 @@ fn request(template: &Template, body: impl Into<Bytes>) -> Request<'_> {
 /// Asks once, with this much time.
 async fn ask_within(upstream: &Upstream, body: impl Into<Bytes>, time: Duration) -> Result<Reply, Failure> {
     let template = template(&backend(SocketAddr::from(([127, 0, 0, 1], 80))));
+    let now = Instant::now();
     upstream
-        .exchange(&request(&template, body), Instant::now() + time)
+        .exchange(&request(&template, body), now, now + time)
         .await
 }
 
@@ -149,7 +150,7 @@ fn a_call_is_small() {
     let backend = backend(SocketAddr::from(([127, 0, 0, 1], 8081)));
     let (upstream, template) = (upstream(&backend), template(&backend));
     let request = request(&template, "");
-    let call = movable(upstream.exchange(&request, Instant::now()));
+    let call = movable(upstream.exchange(&request, Instant::now(), Instant::now()));
     // Every hook makes several at once, and each is moved when it is made.
     assert!(size_of_val(&call) <= 1024, "{} bytes", size_of_val(&call));
 }
