@@ -137,7 +137,7 @@ impl Begun {
             shadows.base().bytes(),
             deadline,
         ));
-        let calls = calls::start(&caller, Requests { asked }, deadline);
+        let calls = calls::start(&caller, Requests { asked }, Instant::now(), deadline);
         (calls, not_made(unasked).collect())
     }
 
@@ -279,7 +279,7 @@ mod tests {
         let (_, Opened { asked, .. }) = Shadows::open(&plan, chain, Bytes::from_static(b"{}"));
         let deadline = all_over(&asked);
         assert_eq!(deadline - Instant::now(), Duration::from_secs(1) + SLACK);
-        let mut calls = calls::start(&Arc::new(Late), Requests { asked }, deadline);
+        let mut calls = calls::start(&Arc::new(Late), Requests { asked }, Instant::now(), deadline);
         let mut ended = VecDeque::new();
         meanwhile(sleep(Duration::from_secs(3)), &mut calls, &mut ended).await;
         let took: Vec<Duration> = ended.iter().map(|one| one.took).collect();

@@ -83,8 +83,8 @@ pub struct Ended {
 pub struct Calls<F: Future<Output = Option<Ended>> + Send + 'static> {
     /// Those that are cut when they have no say any more.
     brief: Set<F>,
-    /// Those that always finish.
-    patient: Set<F>,
+    /// Those that always finish, where there are some: a set has allocations of its own.
+    patient: Option<Set<F>>,
     /// Armed only where a call's own timeout would let it run past it.
     deadline: Option<Pin<Box<Sleep>>>,
     /// Set when nobody reads any more, so that no reply is judged for nobody.
@@ -94,27 +94,27 @@ pub struct Calls<F: Future<Output = Option<Ended>> + Send + 'static> {
 /// Boxed, since a set moves what it is given, and makes room for one more in advance: a call takes 1.5 KB.
 type Set<F> = FuturesUnordered<Pin<Box<F>>>;
 
-/// Starts every call of a stage at the same time, before the deadline, which cuts them.
+/// Starts every call of a stage at this time, before the deadline, which cuts them.
 pub fn start<C: Caller>(
     caller: &Arc<C>,
     requests: Requests,
+    started: Instant,
     deadline: Instant,
 ) -> Calls<impl Future<Output = Option<Ended>> + Send + 'static + use<C>> {
     let mut calls = Calls {
         brief: FuturesUnordered::new(),
-        patient: FuturesUnordered::new(),
+        patient: None,
         deadline: None,
         lost: Lost::default(),
     };
-    let now = Instant::now();
     for request in requests.asked {
-        if calls.deadline.is_none() && now + request.backend.timeout > deadline {
+        if calls.deadline.is_none() && started + request.backend.timeout > deadline {
             calls.deadline = Some(Box::pin(sleep_until(deadline)));
         }
         let always_finish = request.backend.always_finish;
-        let call = Box::pin(one(caller.clone(), request, now, calls.lost.clone()));
+        let call = Box::pin(one(caller.clone(), request, started, calls.lost.clone()));
         if always_finish {
-            calls.patient.push(call);
+            calls.patient.get_or_insert_default().push(call);
         } else {
             calls.brief.push(call);
         }
@@ -180,19 +180,27 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
         self.lost.set();
         // Whoever goes on with the others asks to be woken.
         let mut context = Context::from_waker(Waker::noop());
-        for set in [&mut self.brief, &mut self.patient] {
+        for set in self.sets() {
             while let Poll::Ready(Some(_)) = set.poll_next_unpin(&mut context) {}
         }
     }
 
+    fn sets(&mut self) -> impl Iterator<Item = &mut Set<F>> {
+        [&mut self.brief].into_iter().chain(&mut self.patient)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.brief.is_empty() && self.patient.as_ref().is_none_or(Set::is_empty)
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Ended>> {
-        for set in [&mut self.brief, &mut self.patient] {
+        for set in self.sets() {
             // `lost` is set only once nobody polls this any more, so what ends here has been judged.
             if let Poll::Ready(Some(Some(ended))) = set.poll_next_unpin(context) {
                 return Poll::Ready(Some(ended));
             }
         }
-        if self.brief.is_empty() && self.patient.is_empty() {
+        if self.is_empty() {
             return Poll::Ready(None);
         }
         match &mut self.deadline {
@@ -204,14 +212,14 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
 
 impl<F: Future<Output = Option<Ended>> + Send + 'static> Drop for Calls<F> {
     fn drop(&mut self) {
-        if self.brief.is_empty() && self.patient.is_empty() {
+        if self.is_empty() {
             return;
         }
         self.lost.set();
-        let (brief, patient) = (mem::take(&mut self.brief), mem::take(&mut self.patient));
+        let (brief, patient) = (mem::take(&mut self.brief), self.patient.take());
         // Without a runtime the process is ending, and so are the calls.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(linger(brief, patient));
+            runtime.spawn(linger(brief, patient.unwrap_or_default()));
         }
     }
 }

@@ -49,7 +49,7 @@ pub async fn dispatch<C: Caller>(caller: &Arc<C>, tally: Tally, deadline: Instan
             tally.ask_nobody(&mut requests.asked);
         }
         tally.begin_stage(started - begun);
-        let mut calls = calls::start(caller, requests, deadline);
+        let mut calls = calls::start(caller, requests, started, deadline);
         // `None`: all are in, or the deadline has come.
         while let Some(ended) = calls.next().await {
             if tally.record(ended.slot, ended.judgement, ended.took) == Progress::Settled {

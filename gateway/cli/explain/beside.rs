@@ -11,6 +11,7 @@ use koigate::live::{HookCaller, LiveHook, Running};
 use koigate_core::plan::{BackendId, Chain};
 use koigate_core::shadow::{Finding, Gist, Happened, Opened, Shadows};
 use koigate_core::tally::Requests;
+use tokio::time::Instant;
 
 use super::witness::Witness;
 
@@ -42,7 +43,7 @@ pub(super) async fn ask(
     let asks = HookCaller::beside(running, hook, ids, &posted, deadline);
     let caller = Arc::new(Witness::new(asks));
     let mut ended: Vec<Ended> = not_made(unasked).collect();
-    let mut calls = calls::start(&caller, Requests { asked }, deadline);
+    let mut calls = calls::start(&caller, Requests { asked }, Instant::now(), deadline);
     while let Some(one) = calls.next().await {
         ended.push(one);
     }
