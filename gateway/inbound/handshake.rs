@@ -28,11 +28,10 @@ pub(super) async fn shake(
     due: Instant,
     leave: &LeaveWatch,
 ) -> Result<Stream, Unsecured> {
-    let mut leave = leave.clone();
     tokio::select! {
         biased;
         shaken = shaken(stream, acceptor, due) => shaken,
-        () = closing(&mut leave) => Err(Unsecured::Gone),
+        () = closing(leave.clone()) => Err(Unsecured::Gone),
     }
 }
 

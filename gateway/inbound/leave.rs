@@ -24,7 +24,7 @@ pub enum Leave {
 pub(super) type LeaveWatch = watch::Receiver<Leave>;
 
 /// Returns a while after those who have no request under way are to go.
-pub(super) async fn closing(leave: &mut LeaveWatch) {
+pub(super) async fn closing(mut leave: LeaveWatch) {
     // An error says that who would tell is gone: the same.
     let _ = leave.wait_for(|leave| *leave == Leave::Closing).await;
     sleep(PARTING_TIME).await;

@@ -6,7 +6,7 @@
 
 use std::mem;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::Buf;
@@ -38,6 +38,8 @@ pub(super) struct Session<'a, D> {
     caller: Caller,
     /// Tells when the connection is to end.
     leave: LeaveWatch,
+    /// Waits for that. Kept, since every wait of its own is entered into a list that all connections share.
+    closing: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// By when the head of the first request has to be whole.
     fresh: Option<Instant>,
     /// The head of the response at hand, kept for its allocation.
@@ -73,6 +75,7 @@ impl<'a, D: Door> Session<'a, D> {
         Self {
             door,
             caller,
+            closing: Box::pin(closing(leave.clone())),
             leave,
             fresh: Some(due),
             out: Vec::new(),
@@ -149,7 +152,7 @@ impl<'a, D: Door> Session<'a, D> {
         tokio::select! {
             biased;
             begun = self.caller.begin(deadline) => begun.map_err(|_| End::Gone),
-            () = closing(&mut self.leave) => Err(End::Gone),
+            () = &mut self.closing => Err(End::Gone),
         }
     }
 
@@ -228,7 +231,7 @@ impl<'a, D: Door> Session<'a, D> {
     async fn linger(&mut self) {
         tokio::select! {
             () = self.caller.linger() => {}
-            () = closing(&mut self.leave) => {}
+            () = &mut self.closing => {}
         }
     }
 
