@@ -5,7 +5,9 @@
 //! They get [`LINGER`] to end unread, so that their connections can be kept; where the backend says
 //! `always_finish` they run to their own timeout.
 
-use std::future::Future;
+mod set;
+
+use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +16,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use koigate_core::failure::Failure;
 use koigate_core::judge::{Judgement, Request, judge, weight};
 use koigate_core::plan::BackendId;
@@ -23,6 +24,7 @@ use koigate_core::tally::Requests;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use self::set::Set;
 use crate::buffered::{Full, Held};
 use crate::offload::offload;
 
@@ -91,9 +93,6 @@ pub struct Calls<F: Future<Output = Option<Ended>> + Send + 'static> {
     lost: Lost,
 }
 
-/// Boxed, since a set moves what it is given, and makes room for one more in advance: a call takes 1.5 KB.
-type Set<F> = FuturesUnordered<Pin<Box<F>>>;
-
 /// Starts every call of a stage at this time, before the deadline, which cuts them.
 pub fn start<C: Caller>(
     caller: &Arc<C>,
@@ -102,7 +101,7 @@ pub fn start<C: Caller>(
     deadline: Instant,
 ) -> Calls<impl Future<Output = Option<Ended>> + Send + 'static + use<C>> {
     let mut calls = Calls {
-        brief: FuturesUnordered::new(),
+        brief: Set::with_capacity(requests.asked.len()),
         patient: None,
         deadline: None,
         lost: Lost::default(),
@@ -114,7 +113,10 @@ pub fn start<C: Caller>(
         let always_finish = request.backend.always_finish;
         let call = Box::pin(one(caller.clone(), request, started, calls.lost.clone()));
         if always_finish {
-            calls.patient.get_or_insert_default().push(call);
+            calls
+                .patient
+                .get_or_insert_with(|| Set::with_capacity(1))
+                .push(call);
         } else {
             calls.brief.push(call);
         }
@@ -171,7 +173,7 @@ impl<W: Watch> Watch for Option<W> {
 impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
     /// The next call to end; `None` when all have, or at the deadline. Nothing is lost if this is dropped.
     pub async fn next(&mut self) -> Option<Ended> {
-        std::future::poll_fn(|context| self.poll(context)).await
+        poll_fn(|context| self.poll(context)).await
     }
 
     /// Nobody reads any more. Where all answer at once, the replies of those that still run are often there by now:
@@ -181,7 +183,7 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
         // Whoever goes on with the others asks to be woken.
         let mut context = Context::from_waker(Waker::noop());
         for set in self.sets() {
-            while let Poll::Ready(Some(_)) = set.poll_next_unpin(&mut context) {}
+            while let Poll::Ready(Some(_)) = set.poll_next(&mut context) {}
         }
     }
 
@@ -196,7 +198,7 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Ended>> {
         for set in self.sets() {
             // `lost` is set only once nobody polls this any more, so what ends here has been judged.
-            if let Poll::Ready(Some(Some(ended))) = set.poll_next_unpin(context) {
+            if let Poll::Ready(Some(Some(ended))) = set.poll_next(context) {
                 return Poll::Ready(Some(ended));
             }
         }
@@ -216,23 +218,29 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Drop for Calls<F> {
             return;
         }
         self.lost.set();
-        let (brief, patient) = (mem::take(&mut self.brief), self.patient.take());
+        let brief = mem::replace(&mut self.brief, Set::with_capacity(0));
+        let patient = self.patient.take();
         // Without a runtime the process is ending, and so are the calls.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(linger(brief, patient.unwrap_or_default()));
+            runtime.spawn(linger(brief, patient));
         }
     }
 }
 
 /// Lets calls end unread.
-async fn linger<F: Future + Send + 'static>(brief: FuturesUnordered<F>, patient: FuturesUnordered<F>) {
+async fn linger<F: Future>(brief: Set<F>, patient: Option<Set<F>>) {
     let cut = async {
         // Past this the calls are dropped, and their connections with them.
         let _ = timeout(LINGER, drain(brief)).await;
     };
-    futures_util::future::join(cut, drain(patient)).await;
+    match patient {
+        None => cut.await,
+        Some(patient) => {
+            futures_util::future::join(cut, drain(patient)).await;
+        }
+    }
 }
 
-async fn drain<F: Future>(mut calls: FuturesUnordered<F>) {
-    while calls.next().await.is_some() {}
+async fn drain<F: Future>(mut calls: Set<F>) {
+    while poll_fn(|context| calls.poll_next(context)).await.is_some() {}
 }
