@@ -8,7 +8,7 @@ pub struct Ids {
     /// `X-Request-Id` and `Idempotency-Key`: 32 hexadecimal digits. Random, so that it is the same for a retry of
     /// one hook and no other.
     pub request: Arc<str>,
-    trace: Arc<str>,
+    trace: [u8; 32],
     flags: Flags,
 }
 
@@ -19,43 +19,48 @@ type Flags = [u8; 2];
 const SAMPLED: Flags = *b"01";
 
 /// Length of a `traceparent` of version 00.
-const TRACEPARENT: usize = 55;
+pub const TRACEPARENT: usize = 55;
 
 impl Ids {
     /// Fresh ids; a valid `traceparent` of the caller is continued (W3C Trace Context section 3.2).
     pub fn new(traceparent: Option<&[u8]>) -> Self {
-        let number = fastrand::u128(1..);
-        let mut request = String::with_capacity(32);
-        push_hex(&mut request, (number >> 64) as u64);
-        push_hex(&mut request, number as u64);
-        let request: Arc<str> = request.into();
-        let (trace, flags) = match traceparent.and_then(parse) {
-            Some((trace, flags)) => (trace.into(), flags),
-            None => (request.clone(), SAMPLED),
-        };
+        let request = hex(fastrand::u128(1..).to_be_bytes());
+        let (trace, flags) = traceparent.and_then(parse).unwrap_or((request, SAMPLED));
         Self {
-            request,
+            request: str::from_utf8(&request).unwrap_or_default().into(),
             trace,
             flags,
         }
     }
 
     /// The `traceparent` of one call: the hook's trace, a span of its own.
-    pub fn traceparent(&self) -> String {
-        let mut text = String::with_capacity(TRACEPARENT);
-        text.extend(["00-", &self.trace, "-"]);
-        push_hex(&mut text, fastrand::u64(1..));
-        text.push('-');
-        text.extend(self.flags.map(char::from));
+    pub fn traceparent(&self) -> [u8; TRACEPARENT] {
+        let span: [u8; 16] = hex(fastrand::u64(1..).to_be_bytes());
+        let mut text = [b'-'; TRACEPARENT];
+        for (at, field) in [
+            (0, b"00".as_slice()),
+            (3, &self.trace),
+            (36, &span),
+            (53, &self.flags),
+        ] {
+            if let Some(place) = text.get_mut(at..at + field.len()) {
+                place.copy_from_slice(field);
+            }
+        }
         text
     }
 }
 
-/// Its sixteen digits. Each call has a span, and a formatter takes more than ten times as many instructions.
-fn push_hex(text: &mut String, number: u64) {
-    for half in [(number >> 32) as u32, number as u32] {
-        text.push_str(str::from_utf8(&digits(half)).unwrap_or_default());
+/// Two digits a byte. Each call has a span, and a formatter takes more than ten times as many instructions.
+fn hex<const BYTES: usize, const DIGITS: usize>(bytes: [u8; BYTES]) -> [u8; DIGITS] {
+    const { assert!(DIGITS == 8 * (BYTES / 4)) };
+    let mut text = [0; DIGITS];
+    let (numbers, _) = bytes.as_chunks();
+    let (places, _) = text.as_chunks_mut();
+    for (place, number) in places.iter_mut().zip(numbers) {
+        *place = digits(u32::from_be_bytes(*number));
     }
+    text
 }
 
 /// The eight digits of a number, all at once.
@@ -73,7 +78,7 @@ fn digits(number: u32) -> [u8; 8] {
 
 /// Trace id and flags of a valid header. A version above 00 may have more fields behind those of 00; `ff` is
 /// forbidden, and so are ids of all zeros.
-fn parse(header: &[u8]) -> Option<(&str, Flags)> {
+fn parse(header: &[u8]) -> Option<([u8; 32], Flags)> {
     let text = std::str::from_utf8(header).ok()?;
     let (head, rest) = text.split_at_checked(TRACEPARENT)?;
     let mut fields = head.split('-');
@@ -88,7 +93,11 @@ fn parse(header: &[u8]) -> Option<(&str, Flags)> {
         && is_hex(flags, 2)
         && trace.bytes().any(|b| b != b'0')
         && span.bytes().any(|b| b != b'0');
-    Some((trace, flags.as_bytes().try_into().ok()?)).filter(|_| good)
+    let found = (
+        trace.as_bytes().try_into().ok()?,
+        flags.as_bytes().try_into().ok()?,
+    );
+    good.then_some(found)
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {
@@ -102,6 +111,10 @@ mod tests {
     use super::*;
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    fn traceparent(ids: &Ids) -> String {
+        String::from_utf8(ids.traceparent().to_vec()).unwrap()
+    }
 
     #[test]
     fn traceparent_is_continued_only_where_valid() {
@@ -121,14 +134,14 @@ mod tests {
             ("节点".repeat(20), false),
         ] {
             let ids = Ids::new(Some(header.as_bytes()));
-            assert_eq!(ids.traceparent().contains(TRACE), continued, "{header:?}");
+            assert_eq!(traceparent(&ids).contains(TRACE), continued, "{header:?}");
         }
     }
 
     #[test]
     fn each_call_has_a_span_of_its_own_and_the_callers_flags() {
         let ids = Ids::new(Some(format!("00-{TRACE}-00f067aa0ba902b7-00").as_bytes()));
-        let (one, two) = (ids.traceparent(), ids.traceparent());
+        let (one, two) = (traceparent(&ids), traceparent(&ids));
         assert_ne!(one, two);
         assert!(
             one.starts_with("00-4bf92f") && one.ends_with("-00") && one.len() == TRACEPARENT,
@@ -137,18 +150,11 @@ mod tests {
         assert!(!one.contains("00f067aa0ba902b7"), "{one}");
     }
 
-    #[test]
-    fn numbers_as_hexadecimal_digits() {
-        let mut text = String::from("00-");
-        push_hex(&mut text, 0x0123_4567_89ab_cdef);
-        assert_eq!(text, "00-0123456789abcdef");
-    }
-
     proptest! {
         #[test]
-        fn digits_are_those_of_the_formatter(number in any::<u32>()) {
-            let digits = digits(number);
-            prop_assert_eq!(str::from_utf8(&digits).unwrap_or_default(), format!("{number:08x}"));
+        fn digits_are_those_of_the_formatter(number in any::<u128>()) {
+            let digits: [u8; 32] = hex(number.to_be_bytes());
+            prop_assert_eq!(str::from_utf8(&digits).unwrap_or_default(), format!("{number:032x}"));
         }
     }
 
@@ -157,6 +163,6 @@ mod tests {
         let (one, two) = (Ids::new(None), Ids::new(None));
         assert_ne!(one.request, two.request);
         assert!(is_hex(&one.request, 32));
-        assert!(parse(one.traceparent().as_bytes()).is_some());
+        assert!(parse(&one.traceparent()).is_some());
     }
 }

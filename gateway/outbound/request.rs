@@ -40,7 +40,7 @@ pub struct Request<'a> {
     /// `Idempotency-Key`: the same for the same hook and backend.
     pub idempotency_key: &'a str,
     /// W3C `traceparent`.
-    pub traceparent: &'a str,
+    pub traceparent: &'a [u8],
     /// `X-Koigate-Verdict`, for an observer: how the hook ended.
     pub verdict: Option<&'static str>,
     /// What it is signed with, where the backend wants that.
@@ -117,17 +117,20 @@ impl Request<'_> {
     /// Writes the head to the end of `output`.
     pub(super) fn write_head(&self, output: &mut Vec<u8>) {
         output.extend_from_slice(&self.template.head);
-        let mut field = |name: &str, value: &str| {
-            for piece in [name, ": ", value, "\r\n"] {
-                output.extend_from_slice(piece.as_bytes());
+        let mut field = |name: &str, value: &[u8]| {
+            for piece in [name.as_bytes(), b": ", value, b"\r\n"] {
+                output.extend_from_slice(piece);
             }
         };
-        field("Content-Length", itoa::Buffer::new().format(self.body.len()));
-        field("X-Request-Id", self.request_id);
-        field("Idempotency-Key", self.idempotency_key);
+        field(
+            "Content-Length",
+            itoa::Buffer::new().format(self.body.len()).as_bytes(),
+        );
+        field("X-Request-Id", self.request_id.as_bytes());
+        field("Idempotency-Key", self.idempotency_key.as_bytes());
         field("traceparent", self.traceparent);
         if let Some(verdict) = self.verdict {
-            field(VERDICT_HEADER, verdict);
+            field(VERDICT_HEADER, verdict.as_bytes());
         }
         if let Some(signature) = &self.signature {
             signature.write(output);

@@ -83,7 +83,7 @@ fn request(template: &Template, body: impl Into<Bytes>) -> Request<'_> {
         request_id: "request-1",
         idempotency_key: "key-1",
         verdict: None,
-        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        traceparent: b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         signature: None,
         body: body.into(),
     }
