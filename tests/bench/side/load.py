@@ -176,6 +176,22 @@ class Bench:
             **{name: seen[name] for name in ("p50_ms", "p99_ms")},
         }
 
+    def starts(self, peers, services, load, seconds, rounds, beside=()):
+        """Medians of rounds, for each of which everybody is started anew: what a process takes for a hook is steady,
+        but differs from that of the next (nginx with Lua: 54 to 80 us in nine starts).
+
+        `load` is hook, document, connections.
+        """
+        taken = {}
+        for nth in range(rounds):
+            with self.gateways(peers, services) as targets:
+                everybody = [*beside, *targets]
+                for target in everybody:
+                    self.measure(target, *load, min(seconds, 1))
+                for target in everybody if nth % 2 == 0 else reversed(everybody):
+                    taken.setdefault(target.name, []).append(self.measure(target, *load, seconds))
+        return {target.name: median(taken[target.name]) for target in everybody}
+
     def rounds(self, targets, hook, document, connections, seconds, rounds):
         """Medians of rounds that alternate between the targets, after one that warms them up."""
         for target in targets:

@@ -44,9 +44,9 @@ def hooks(bench, peers, effort):
     """Requests a second and CPU time a request, beside the peers and beside what the machine can do at all."""
     lines = []
     for services, hook, document, connections in HOOKS:
-        with bench.gateways(peers, services) as targets:
-            yardstick = [bench.direct] if hook in ("204", "reject") else []
-            found = bench.rounds([*yardstick, *targets], hook, document, connections, effort.seconds, effort.rounds)
+        yardstick = [bench.direct] if hook in ("204", "reject") else []
+        load = (hook, document, connections)
+        found = bench.starts(peers, services, load, effort.seconds, effort.rounds, yardstick)
         direct = found.pop(bench.direct.name, None)
         lua = found.get(LUA)
         for name, one in found.items():
