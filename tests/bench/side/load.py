@@ -177,8 +177,8 @@ class Bench:
         }
 
     def starts(self, peers, services, load, seconds, rounds, beside=()):
-        """Medians of rounds, for each of which everybody is started anew: what a process takes for a hook is steady,
-        but differs from that of the next (nginx with Lua: 54 to 80 us in nine starts).
+        """Medians of rounds, for each of which everybody is started anew: what a hook takes differs more from one start
+        to the next than from round to round (nginx with Lua: 54 to 80 us in nine starts).
 
         `load` is hook, document, connections.
         """
