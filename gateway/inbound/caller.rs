@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -102,6 +102,23 @@ fn poll_write(
     })?;
     bytes.advance(length);
     Poll::Ready(Ok(length))
+}
+
+/// What comes of a write, which the caller has to take by when `due` says, asked at the time when it has to be waited
+/// for. Most answers fit into the socket, and nobody has to look at a clock for them.
+async fn taken<T>(
+    write: impl Future<Output = io::Result<T>>,
+    due: impl FnOnce(Instant) -> Instant,
+) -> Result<T, Lost> {
+    let mut write = pin!(write);
+    let written = match poll_fn(|context| Poll::Ready(write.as_mut().poll(context))).await {
+        Poll::Ready(written) => written,
+        Poll::Pending => {
+            let in_time = timeout_at(due(Instant::now()), write).await;
+            in_time.map_err(|_| Lost::Late)?
+        }
+    };
+    written.map_err(|_| Lost::Left)
 }
 
 // === impl Caller ===
@@ -230,28 +247,20 @@ impl Caller {
     pub(super) async fn write(&mut self, mut bytes: impl Buf) -> Result<(), Lost> {
         let pace = Duration::from_secs((bytes.remaining() / WRITE_PACE) as u64);
         let mut last = None;
+        let mut last_at = |now| *last.get_or_insert(now + WRITE_TIME + pace);
         while bytes.has_remaining() {
-            let mut write = poll_fn(|context| poll_write(&mut self.stream, &mut bytes, context));
-            // Most answers fit into the socket, and nobody has to look at a clock for them.
-            let written = match poll_fn(|context| Poll::Ready(Pin::new(&mut write).poll(context))).await {
-                Poll::Ready(written) => written,
-                Poll::Pending => {
-                    let now = Instant::now();
-                    let last = *last.get_or_insert(now + WRITE_TIME + pace);
-                    let stalled = timeout_at(last.min(now + WRITE_STALL), write).await;
-                    stalled.map_err(|_| Lost::Late)?
-                }
-            };
-            match written {
-                Ok(length @ 1..) => self.moved += length,
-                Ok(0) | Err(_) => return Err(Lost::Left),
+            let write = poll_fn(|context| poll_write(&mut self.stream, &mut bytes, context));
+            match taken(write, |now| last_at(now).min(now + WRITE_STALL)).await? {
+                0 => return Err(Lost::Left),
+                length => self.moved += length,
             }
             if bytes.has_remaining() && self.moved >= TURN {
                 self.moved = 0;
                 yield_now().await;
             }
         }
-        self.stream.flush().await.map_err(|_| Lost::Left)
+        // TLS has some of it still. That the caller takes a part of this can't be seen, so it has the time of the whole.
+        taken(self.stream.flush(), last_at).await
     }
 
     /// Ends our half, then reads on for a while: closing on unread bytes would reset the connection, and the

@@ -1,7 +1,13 @@
 //! How long is waited for whom: over a pipe, with the clock paused.
 
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
 use super::*;
 use crate::inbound::Leave;
+use crate::inbound::caller::Caller;
+use crate::inbound::session::Session;
 
 /// A session on a pipe, and the other end of the pipe.
 fn session() -> (DuplexStream, Arc<Porch>, watch::Sender<Leave>) {
@@ -143,6 +149,50 @@ async fn a_closed_connection_is_read_on_for_a_while_only() {
         took >= Duration::from_secs(2) && took < Duration::from_millis(2010),
         "{took:?}"
     );
+}
+
+/// TLS takes some of an answer at once and waits with it: that wait is bounded as well.
+#[tokio::test(start_paused = true)]
+async fn an_answer_over_tls_that_nobody_takes_is_given_up() {
+    let (acceptor, connector) = tls();
+    let (caller, stream) = tokio::io::duplex(4 * 1024);
+    let porch = Arc::new(Porch::default());
+    let (leave, watch) = watch::channel(Leave::Staying);
+    let door = Arc::clone(&porch);
+    let session = tokio::spawn(async move {
+        let stream = crate::tls::accept(&acceptor, Box::new(stream)).await.unwrap();
+        let due = Instant::now() + Duration::from_secs(5);
+        Session::new(&*door, Caller::new(stream), watch, due).run().await;
+    });
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut caller = connector.connect(name, caller).await.unwrap();
+    let question = request("/echo", "", &"x".repeat(20_000));
+    caller.write_all(&question).await.unwrap();
+    caller.flush().await.unwrap();
+    let begun = Instant::now();
+    let ended = timeout(Duration::from_secs(3_600), session).await;
+    ended.expect("it ends").unwrap();
+    let took = begun.elapsed();
+    assert!(
+        took >= Duration::from_secs(30) && took < Duration::from_secs(31),
+        "{took:?}"
+    );
+    assert_eq!(porch.served(), 1);
+    drop((caller, leave));
+}
+
+/// Both ends of a connection to `localhost`, by a certificate made for this.
+fn tls() -> (TlsAcceptor, TlsConnector) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let chain = vec![made.cert.der().clone()];
+    let server = ServerConfig::builder().with_no_client_auth();
+    let server = server.with_single_cert(chain, key).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let client = ClientConfig::builder().with_root_certificates(roots);
+    let client = client.with_no_client_auth();
+    (Arc::new(server).into(), Arc::new(client).into())
 }
 
 #[tokio::test(start_paused = true)]
