@@ -231,7 +231,8 @@ impl<'a, D: Door> Session<'a, D> {
     async fn linger(&mut self) {
         tokio::select! {
             () = self.caller.linger() => {}
-            () = &mut self.closing => {}
+            // Not the one that is kept: while all are to go its time has begun before this request.
+            () = closing(self.leave.clone()) => {}
         }
     }
 

@@ -151,6 +151,29 @@ async fn a_closed_connection_is_read_on_for_a_while_only() {
     );
 }
 
+/// Also where the request came in the time that idle connections have left, and took longer than that.
+#[tokio::test(start_paused = true)]
+async fn a_last_answer_can_be_read_while_all_are_to_go() {
+    for takes in [1, 40, 100] {
+        let (mut caller, porch, leave) = session();
+        caller.write_all(&request("/echo", "", "one")).await.unwrap();
+        assert_eq!(read_response(&mut caller).await, ok("one"));
+        leave.send_replace(Leave::Closing);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        caller.write_all(&request("/wait", "", "two")).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(takes)).await;
+        porch.go.notify_one();
+        assert_eq!(read_response(&mut caller).await, last("two"));
+        let begun = Instant::now();
+        leave.closed().await;
+        let read_on = begun.elapsed();
+        assert!(
+            read_on >= Duration::from_millis(50) && read_on < Duration::from_millis(60),
+            "{read_on:?} after {takes} ms"
+        );
+    }
+}
+
 /// TLS takes some of an answer at once and waits with it: that wait is bounded as well.
 #[tokio::test(start_paused = true)]
 async fn an_answer_over_tls_that_nobody_takes_is_given_up() {
