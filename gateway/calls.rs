@@ -24,7 +24,7 @@ use koigate_core::tally::Requests;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use self::set::Set;
+use self::set::{Set, Stay};
 use crate::buffered::{Full, Held};
 use crate::offload::offload;
 
@@ -83,10 +83,8 @@ pub struct Ended {
 
 /// The calls of one stage that still run.
 pub struct Calls<F: Future<Output = Option<Ended>> + Send + 'static> {
-    /// Those that are cut when they have no say any more.
-    brief: Set<F>,
-    /// Those that always finish, where there are some: a set has allocations of its own.
-    patient: Option<Set<F>>,
+    /// Those that always finish stay long, the others are cut when they have no say any more.
+    running: Set<F>,
     /// Armed only where a call's own timeout would let it run past it.
     deadline: Option<Pin<Box<Sleep>>>,
     /// Set when nobody reads any more, so that no reply is judged for nobody.
@@ -101,8 +99,7 @@ pub fn start<C: Caller>(
     deadline: Instant,
 ) -> Calls<impl Future<Output = Option<Ended>> + Send + 'static + use<C>> {
     let mut calls = Calls {
-        brief: Set::with_capacity(requests.asked.len()),
-        patient: None,
+        running: Set::with_capacity(requests.asked.len()),
         deadline: None,
         lost: Lost::default(),
     };
@@ -110,16 +107,13 @@ pub fn start<C: Caller>(
         if calls.deadline.is_none() && started + request.backend.timeout > deadline {
             calls.deadline = Some(Box::pin(sleep_until(deadline)));
         }
-        let always_finish = request.backend.always_finish;
-        let call = Box::pin(one(caller.clone(), request, started, calls.lost.clone()));
-        if always_finish {
-            calls
-                .patient
-                .get_or_insert_with(|| Set::with_capacity(1))
-                .push(call);
+        let stay = if request.backend.always_finish {
+            Stay::Long
         } else {
-            calls.brief.push(call);
-        }
+            Stay::Short
+        };
+        let call = Box::pin(one(caller.clone(), request, started, calls.lost.clone()));
+        calls.running.push(call, stay);
     }
     calls
 }
@@ -182,28 +176,14 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
         self.lost.set();
         // Whoever goes on with the others asks to be woken.
         let mut context = Context::from_waker(Waker::noop());
-        for set in self.sets() {
-            while let Poll::Ready(Some(_)) = set.poll_next(&mut context) {}
-        }
-    }
-
-    fn sets(&mut self) -> impl Iterator<Item = &mut Set<F>> {
-        [&mut self.brief].into_iter().chain(&mut self.patient)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.brief.is_empty() && self.patient.as_ref().is_none_or(Set::is_empty)
+        while let Poll::Ready(Some(_)) = self.running.poll_next(&mut context) {}
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Ended>> {
-        for set in self.sets() {
+        match self.running.poll_next(context) {
             // `lost` is set only once nobody polls this any more, so what ends here has been judged.
-            if let Poll::Ready(Some(Some(ended))) = set.poll_next(context) {
-                return Poll::Ready(Some(ended));
-            }
-        }
-        if self.is_empty() {
-            return Poll::Ready(None);
+            Poll::Ready(ended) => return Poll::Ready(ended.flatten()),
+            Poll::Pending => {}
         }
         match &mut self.deadline {
             Some(deadline) => deadline.as_mut().poll(context).map(|()| None),
@@ -214,33 +194,28 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
 
 impl<F: Future<Output = Option<Ended>> + Send + 'static> Drop for Calls<F> {
     fn drop(&mut self) {
-        if self.is_empty() {
+        if self.running.is_empty() {
             return;
         }
         self.lost.set();
-        let brief = mem::replace(&mut self.brief, Set::with_capacity(0));
-        let patient = self.patient.take();
+        let running = mem::replace(&mut self.running, Set::with_capacity(0));
         // Without a runtime the process is ending, and so are the calls.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(linger(brief, patient));
+            runtime.spawn(linger(running));
         }
     }
 }
 
 /// Lets calls end unread.
-async fn linger<F: Future>(brief: Set<F>, patient: Option<Set<F>>) {
-    let cut = async {
-        // Past this the calls are dropped, and their connections with them.
-        let _ = timeout(LINGER, drain(brief)).await;
-    };
-    match patient {
-        None => cut.await,
-        Some(patient) => {
-            futures_util::future::join(cut, drain(patient)).await;
-        }
+async fn linger<F: Future>(mut running: Set<F>) {
+    let all_end = timeout(LINGER, drain(&mut running)).await;
+    if all_end.is_err() {
+        // Their connections go with them.
+        running.cut();
+        drain(&mut running).await;
     }
 }
 
-async fn drain<F: Future>(mut calls: Set<F>) {
+async fn drain<F: Future>(calls: &mut Set<F>) {
     while poll_fn(|context| calls.poll_next(context)).await.is_some() {}
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::guards::Guards;
 use koigate_core::hook::{Hook, HookName};
@@ -17,7 +19,8 @@ use koigate_core::plan::{
 use koigate_core::reply::Reply;
 use koigate_core::view::Base;
 use proptest::prelude::*;
-use tokio::time::sleep;
+use tokio::runtime::Handle;
+use tokio::time::{advance, sleep};
 
 use super::*;
 use crate::calls::{LINGER, Lost};
@@ -27,6 +30,7 @@ use crate::calls::{LINGER, Lost};
 struct Script {
     after: Duration,
     brings: Result<Reply, FailureKind>,
+    panics: bool,
     backend: Backend,
 }
 
@@ -87,6 +91,7 @@ impl Scripted {
         let after = script.after.min(script.backend.timeout);
         sleep(after).await;
         noted.went = Went::Through;
+        assert!(!script.panics, "as scripted");
         match script.brings {
             _ if script.after >= script.backend.timeout => {
                 Err(Failure::new(FailureKind::Timeout, "scripted"))
@@ -137,6 +142,7 @@ fn script(after: u64, brings: Result<Reply, FailureKind>) -> Script {
     Script {
         after: Duration::from_millis(after),
         brings,
+        panics: false,
         backend,
     }
 }
@@ -166,6 +172,11 @@ fn hangs() -> Script {
 impl Script {
     fn always_finishes(mut self) -> Self {
         self.backend.always_finish = true;
+        self
+    }
+
+    fn panicking(mut self) -> Self {
+        self.panics = true;
         self
     }
 
@@ -449,6 +460,40 @@ async fn a_caller_who_left_lets_calls_end_by_the_same_rule() {
 }
 
 /// What a generated backend does.
+/// A hook whose task panics leaves nothing behind, and the calls that always finish do.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_panics_has_ended() {
+    let scene = scene(vec![vec![
+        goes_on(10).always_finishes().panicking(),
+        goes_on(900).always_finishes(),
+        goes_on(900),
+    ]]);
+    let ended = AssertUnwindSafe(scene.run(1_000)).catch_unwind().await;
+    assert!(ended.is_err());
+    let went = scene.went().await;
+    assert_eq!(went[1..], [(1, Went::Through, 900), (2, Went::Cut, 260)]);
+    assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
+}
+
+/// Whoever looks late sees both rejects at once.
+#[tokio::test(start_paused = true)]
+async fn the_first_to_arrive_decides_also_while_the_thread_is_busy() {
+    for (first, second) in [(20, 30), (30, 20)] {
+        let scene = scene(vec![vec![rejects(first), rejects(second).always_finishes()]]);
+        let busy = tokio::spawn(async {
+            sleep(Duration::from_millis(10)).await;
+            advance(Duration::from_millis(50)).await;
+        });
+        let (outcome, _) = scene.run(10_000).await;
+        let mut expected = [CallVerdict::Reject, CallVerdict::Cancelled];
+        if second < first {
+            expected.reverse();
+        }
+        assert_eq!((scene.milliseconds(), verdicts(&outcome)), (60, expected.into()));
+        busy.await.unwrap();
+    }
+}
+
 fn any_script() -> impl Strategy<Value = Script> {
     let brings = prop_oneof![
         Just(Ok(Reply {
