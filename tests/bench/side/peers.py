@@ -30,14 +30,14 @@ ANSWERS = {
 class Koigate:
     """All hooks to all services at once; or `few` to the first four, and the others to those that are left."""
 
-    name = "Koigate"
-
-    def __init__(self, program, is_parted=False):
+    def __init__(self, program, name="Koigate", is_parted=False, level="warn"):
         self.program = program
+        self.name = name
         self.is_parted = is_parted
+        self.level = level
 
     def parted(self):
-        return Koigate(self.program, is_parted=True)
+        return Koigate(self.program, self.name, is_parted=True, level=self.level)
 
     def missing(self):
         return None
@@ -57,7 +57,7 @@ class Koigate:
             names = ", ".join(f'"b{nth}"' for nth in asked)
             hooks.append(f'[hooks."{hook}"]\nchain = [[{names}]]')
         file = folder / f"koigate-{port}.toml"
-        file.write_text(KOIGATE.format(port=port, backends=backends, hooks="\n".join(hooks)))
+        file.write_text(KOIGATE.format(port=port, level=self.level, backends=backends, hooks="\n".join(hooks)))
         return [str(self.program), "run", "--config", str(file)]
 
 
@@ -71,7 +71,7 @@ deadline = "60s"
 [admin]
 listen = "127.0.0.1:0"
 [log]
-level = "warn"
+level = "{level}"
 [defaults]
 timeout = "50s"
 connect_timeout = "10s"
@@ -239,11 +239,12 @@ class Node:
         return ["node", str(HERE / "gather.mjs"), str(port), str(WORKERS), *map(str, services)]
 
 
-def everybody(program, python):
-    """Koigate first; then whoever is there. Those that are missing are named."""
+def everybody(program, another, python):
+    """Koigate first, and another build of it, if any; then whoever is there. Those that are missing are named."""
     if importlib.util.find_spec("aiohttp"):
         python = python or sys.executable
-    peers = [Koigate(program), Nginx(), NginxLua(), Haproxy(), Aiohttp(python or "python3"), Node()]
+    ours = [Koigate(program), *([Koigate(another, f"Koigate, {another}")] if another else [])]
+    peers = [*ours, Nginx(), NginxLua(), Haproxy(), Aiohttp(python or "python3"), Node()]
     there = []
     for peer in peers:
         why = peer.missing()
