@@ -459,7 +459,6 @@ async fn a_caller_who_left_lets_calls_end_by_the_same_rule() {
     );
 }
 
-/// What a generated backend does.
 /// A hook whose task panics leaves nothing behind, and the calls that always finish do.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_panics_has_ended() {
@@ -494,6 +493,7 @@ async fn the_first_to_arrive_decides_also_while_the_thread_is_busy() {
     }
 }
 
+/// What a generated backend does.
 fn any_script() -> impl Strategy<Value = Script> {
     let brings = prop_oneof![
         Just(Ok(Reply {

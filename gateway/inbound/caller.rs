@@ -29,7 +29,8 @@ const MAX_AHEAD: usize = 16 * 1024;
 /// A block larger than this is given back once its body has been taken, not kept with the connection.
 const KEPT: usize = 16 * 1024;
 
-/// A caller that takes no byte of its answer for so long has gone.
+/// A caller that takes no byte of its answer for so long has gone. What TLS holds back, the last 64 KiB at most, has
+/// the time of the whole answer instead.
 const WRITE_STALL: Duration = Duration::from_secs(10);
 /// What a whole answer may take from the first wait on, besides a second for every [`WRITE_PACE`] bytes of it.
 const WRITE_TIME: Duration = Duration::from_secs(30);
