@@ -3,9 +3,11 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
+use bytes::{Buf as _, Bytes};
 use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::reply::Reply;
 use pingora::protocols::Stream;
@@ -14,15 +16,15 @@ use tokio::time::Instant;
 
 use super::h1::{Decoder, Progress, Then, Whole};
 use super::request::{Check, Request};
-use super::timed_out;
+use super::{scratch, timed_out};
 use crate::alarm::Alarm;
 use crate::http1::{STRETCH, TURN};
 use crate::tls;
 
-/// What a connection reads at once, in bytes: enough for most replies, little enough to keep while it is idle.
+/// What is read at once, in bytes: enough for most replies.
 const INPUT: usize = 8 * 1024;
 
-/// What it reads at once while a large reply comes.
+/// What is read at once while a large reply comes.
 const LARGE_INPUT: usize = 64 * 1024;
 
 /// Bodies up to this size are copied behind their head, in bytes: two buffers in one system call take a quarter of a
@@ -33,9 +35,6 @@ const COPIED: usize = 8 * 1024;
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: Stream,
-    input: Vec<u8>,
-    /// The head of the request, and a small body behind it, so that every call writes to the same memory.
-    head: Vec<u8>,
     opened: Instant,
     /// Rings when the exchange at hand has taken too long.
     alarm: Option<Alarm>,
@@ -52,10 +51,11 @@ pub(super) enum Broken {
 }
 
 /// An exchange on its way.
-struct Exchange<'a> {
+struct Exchange<'a, W> {
     stream: &'a mut Stream,
-    sending: Sending<'a>,
-    input: &'a mut Vec<u8>,
+    sending: Sending<'a, W>,
+    /// How much is read at once, in bytes.
+    input: usize,
     decoder: Decoder,
     heard: Heard,
 }
@@ -71,9 +71,12 @@ enum Heard {
     Enough,
 }
 
-/// What is to be sent: first `head`, then `body`, in one write if the socket takes it.
-struct Sending<'a> {
-    head: &'a [u8],
+/// What is to be sent: first a head, then `body`, in one write if the socket takes it.
+struct Sending<'a, W> {
+    /// Writes the head; `None` once it has.
+    head: Option<W>,
+    /// What the socket has not taken of the head, and of a body that was copied behind it.
+    left: Bytes,
     body: &'a [u8],
     state: Sent,
 }
@@ -94,8 +97,6 @@ impl Connection {
     pub(super) fn new(stream: Stream) -> Self {
         Self {
             stream,
-            input: vec![0; INPUT],
-            head: Vec::new(),
             opened: Instant::now(),
             alarm: None,
         }
@@ -115,14 +116,8 @@ impl Connection {
         decoder: Decoder,
         deadline: Instant,
     ) -> Result<(Reply, Then), Broken> {
-        self.head.clear();
-        request.write_head(&mut self.head);
-        let mut body: &[u8] = &request.body;
-        if body.len() <= COPIED {
-            self.head.extend_from_slice(body);
-            body = &[];
-        }
-        self.converse(body, decoder, deadline).await
+        let head = |output: &mut Vec<u8>| request.write_head(output);
+        self.converse(head, &request.body, decoder, deadline).await
     }
 
     /// Asks what an active check asks: the status. The connection is of no use afterwards.
@@ -132,14 +127,16 @@ impl Connection {
         decoder: Decoder,
         deadline: Instant,
     ) -> Result<u16, Broken> {
-        self.head.extend_from_slice(check.head());
-        let (reply, _) = self.converse(&[], decoder, deadline).await?;
+        let head = |output: &mut Vec<u8>| output.extend_from_slice(check.head());
+        let (reply, _) = self.converse(head, &[], decoder, deadline).await?;
         Ok(reply.status)
     }
 
-    /// Sends the head and this body, and reads the reply. No function that awaits: each would make a call larger.
+    /// Sends the head that this writes and the body, and reads the reply. No function that awaits: each would make a
+    /// call larger.
     fn converse<'a>(
         &'a mut self,
+        head: impl FnOnce(&mut Vec<u8>) + 'a,
         body: &'a [u8],
         decoder: Decoder,
         deadline: Instant,
@@ -149,11 +146,12 @@ impl Connection {
         let mut exchange = Exchange {
             stream: &mut self.stream,
             sending: Sending {
-                head: &self.head,
+                head: Some(head),
+                left: Bytes::new(),
                 body,
                 state: Sent::No,
             },
-            input: &mut self.input,
+            input: INPUT,
             decoder,
             heard: Heard::Nothing,
         };
@@ -171,19 +169,11 @@ impl Connection {
         let read = Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut scratch));
         read.is_pending()
     }
-
-    /// Gives back what a large exchange took, before the connection is laid aside.
-    pub(super) fn shrink(&mut self) {
-        self.input.truncate(INPUT);
-        self.input.shrink_to(INPUT);
-        self.head.clear();
-        self.head.shrink_to(INPUT);
-    }
 }
 
 // === impl Exchange ===
 
-impl Exchange<'_> {
+impl<W: FnOnce(&mut Vec<u8>)> Exchange<'_, W> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Reply, Then), Broken>> {
         let mut moved = self.sending.poll(self.stream, cx);
         while self.heard != Heard::Enough {
@@ -203,7 +193,7 @@ impl Exchange<'_> {
 
     /// Reads once, adds to `moved` how much, and takes in what came.
     fn poll_read(&mut self, cx: &mut Context<'_>, moved: &mut usize) -> Poll<Result<Progress, Broken>> {
-        if let Some(mut space) = self.decoder.space(self.input.len()) {
+        if let Some(mut space) = self.decoder.space(self.input) {
             space.set_limit(space.limit().min(STRETCH));
             let reading = pin!(self.stream.read_buf(&mut space));
             let length = ready!(reading.poll(cx));
@@ -214,24 +204,25 @@ impl Exchange<'_> {
                 Err(error) => Err(self.broken(&error)),
             });
         }
-        let mut input = ReadBuf::new(self.input);
-        let outcome = ready!(Pin::new(&mut *self.stream).poll_read(cx, &mut input));
-        let length = input.filled().len();
-        *moved += length;
-        Poll::Ready(match outcome {
-            Err(error) => Err(self.broken(&error)),
-            Ok(()) if length == 0 => self.close(),
-            Ok(()) => self.feed(length),
+        scratch::reply(self.input, |input| {
+            let mut input = ReadBuf::new(input);
+            let outcome = ready!(Pin::new(&mut *self.stream).poll_read(cx, &mut input));
+            let input = input.filled();
+            *moved += input.len();
+            Poll::Ready(match (outcome, input) {
+                (Err(error), _) => Err(self.broken(&error)),
+                (Ok(()), []) => self.close(),
+                (Ok(()), input) => self.feed(input),
+            })
         })
     }
 
-    /// Takes in the first `length` bytes of the input buffer.
-    fn feed(&mut self, length: usize) -> Result<Progress, Broken> {
+    /// Takes in what has come.
+    fn feed(&mut self, input: &[u8]) -> Result<Progress, Broken> {
         self.heard = Heard::Something;
-        let input = self.input.get(..length).unwrap_or_default();
         let progress = self.decoder.feed(input).map_err(Broken::Failed)?;
-        if length == self.input.len() && length < LARGE_INPUT {
-            self.input.resize(length * 2, 0);
+        if input.len() == self.input && self.input < LARGE_INPUT {
+            self.input *= 2;
         }
         Ok(progress)
     }
@@ -268,7 +259,7 @@ impl Exchange<'_> {
 
 // === impl Sending ===
 
-impl Sending<'_> {
+impl<W: FnOnce(&mut Vec<u8>)> Sending<'_, W> {
     /// Sends as much as the socket takes, or a turn's worth, and says how much that was. An error here decides nothing:
     /// the answer may be there already, and if it is not, reading will say so.
     fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> usize {
@@ -289,34 +280,56 @@ impl Sending<'_> {
         cx: &mut Context<'_>,
         moved: &mut usize,
     ) -> Poll<io::Result<()>> {
-        let mut stream = Pin::new(stream);
-        while !(self.head.is_empty() && self.body.is_empty()) {
-            if *moved >= TURN {
-                return Poll::Pending;
+        let Self { left, body, .. } = self;
+        let Some(write_head) = self.head.take() else {
+            let mut head = &**left;
+            let written = poll_pieces(stream, (&mut head, body), cx, moved);
+            let taken = left.len() - head.len();
+            left.advance(taken);
+            return written;
+        };
+        scratch::request(|memory| {
+            write_head(memory);
+            if body.len() <= COPIED {
+                memory.extend_from_slice(mem::take(body));
             }
-            let stretch = self.body.get(..STRETCH).unwrap_or(self.body);
-            let length = ready!(match (self.head, stretch) {
-                (head, []) => stream.as_mut().poll_write(cx, head),
-                ([], body) => stream.as_mut().poll_write(cx, body),
-                (head, body) => {
-                    let both = [IoSlice::new(head), IoSlice::new(body)];
-                    stream.as_mut().poll_write_vectored(cx, &both)
-                }
-            })?;
-            if length == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            *moved += length;
-            self.advance(length);
-        }
-        // TLS holds back what the socket did not take.
-        stream.poll_flush(cx)
+            let mut head = memory.as_slice();
+            let written = poll_pieces(stream, (&mut head, body), cx, moved);
+            *left = Bytes::copy_from_slice(head);
+            written
+        })
     }
+}
 
-    /// Moves past what has been sent.
-    fn advance(&mut self, length: usize) {
-        let of_head = length.min(self.head.len());
-        self.head = self.head.get(of_head..).unwrap_or_default();
-        self.body = self.body.get(length - of_head..).unwrap_or_default();
+/// Sends what the socket takes of two pieces, or a turn's worth, and leaves the rest of them.
+fn poll_pieces(
+    stream: &mut Stream,
+    (head, body): (&mut &[u8], &mut &[u8]),
+    cx: &mut Context<'_>,
+    moved: &mut usize,
+) -> Poll<io::Result<()>> {
+    let mut stream = Pin::new(stream);
+    while !(head.is_empty() && body.is_empty()) {
+        if *moved >= TURN {
+            return Poll::Pending;
+        }
+        let stretch = body.get(..STRETCH).unwrap_or(body);
+        let length = ready!(match (*head, stretch) {
+            (head, []) => stream.as_mut().poll_write(cx, head),
+            ([], body) => stream.as_mut().poll_write(cx, body),
+            (head, body) => {
+                let both = [IoSlice::new(head), IoSlice::new(body)];
+                stream.as_mut().poll_write_vectored(cx, &both)
+            }
+        })?;
+        if length == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        *moved += length;
+        let of_head = length.min(head.len());
+        head.advance(of_head);
+        body.advance(length - of_head);
     }
+    // TLS holds back what the socket did not take.
+    stream.poll_flush(cx)
 }

@@ -13,6 +13,7 @@ pub mod h1;
 mod names;
 mod pool;
 mod request;
+mod scratch;
 mod sign;
 #[cfg(test)]
 mod tests;

@@ -72,12 +72,11 @@ impl Pool {
     }
 
     /// Lays a connection aside that is at the start of an exchange; closes it if there are enough, or if it is too old.
-    pub(super) fn put(self: &Arc<Self>, mut connection: Connection) {
+    pub(super) fn put(self: &Arc<Self>, connection: Connection) {
         let now = Instant::now();
         if now.saturating_duration_since(connection.opened()) >= LIFE {
             return;
         }
-        connection.shrink();
         let until = now + IDLE;
         let mut state = self.state();
         if state.idle.len() >= self.capacity {

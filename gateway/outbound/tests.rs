@@ -3,6 +3,7 @@
 mod dial;
 mod fake;
 mod faults;
+mod pieces;
 mod pool;
 mod reuse;
 mod tls;
