@@ -112,8 +112,10 @@ pub fn start<C: Caller>(
         } else {
             Stay::Short
         };
-        let call = Box::pin(one(caller.clone(), request, started, calls.lost.clone()));
-        calls.running.push(call, stay);
+        // Its place first, so that it is made there and not moved in.
+        let place = Box::new_uninit();
+        let call = Box::write(place, one(caller.clone(), request, started, calls.lost.clone()));
+        calls.running.push(Box::into_pin(call), stay);
     }
     calls
 }
