@@ -88,6 +88,10 @@ async fn the_status_is_that_of_the_moment() {
     let during = status(&gateway).await;
     assert_eq!(during["hooks_in_flight"], 1);
     assert_eq!(during["backends"][0]["idle_connections"], 0);
+    for (backend, calls) in [("slow", 1.0), ("quick", 0.0)] {
+        let series = format!("koigate_backend_in_flight backend={backend}");
+        gateway.counts(&series, calls).await;
+    }
     hook.await.unwrap();
     let after = status(&gateway).await;
     assert_eq!(after["backends"][0]["in_flight"], 0);

@@ -41,8 +41,8 @@ pub struct LiveBackend {
 }
 
 /// One of a backend's `max_in_flight` places, given back when dropped.
-pub struct Place {
-    live: Arc<LiveBackend>,
+pub struct Place<'a> {
+    in_flight: &'a AtomicUsize,
 }
 
 /// What is shown of one backend in `/metrics`.
@@ -106,6 +106,8 @@ impl LiveBackend {
             let notices = lane.waiting().notices;
             gauge.set(i64::try_from(notices).unwrap_or(i64::MAX));
         }
+        let in_flight = i64::try_from(self.in_flight()).unwrap_or(i64::MAX);
+        self.gauges.in_flight.set(in_flight);
         self.gauges.up.set(i64::from(self.is_up()));
         let is_open = self.breaker().is_some_and(|phase| phase != Phase::Closed);
         self.gauges.breaker_open.set(i64::from(is_open));
@@ -212,11 +214,12 @@ impl LiveBackend {
     /// # Errors
     ///
     /// [`FailureKind::Overloaded`], at once: nothing queues in front of a backend.
-    pub fn enter(self: &Arc<Self>) -> Result<Place, Failure> {
+    pub fn enter(&self) -> Result<Place<'_>, Failure> {
         let taken = self.in_flight.fetch_add(1, Ordering::AcqRel);
-        self.gauges.in_flight.inc();
         // From here on dropping it gives the place back.
-        let place = Place { live: self.clone() };
+        let place = Place {
+            in_flight: &self.in_flight,
+        };
         if taken < self.backend.max_in_flight {
             Ok(place)
         } else {
@@ -230,10 +233,9 @@ impl LiveBackend {
 
 // === impl Place ===
 
-impl Drop for Place {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.live.gauges.in_flight.dec();
-        self.live.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

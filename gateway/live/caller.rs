@@ -34,13 +34,13 @@ pub struct HookCaller {
 
 /// One backend that is about to be asked.
 struct Callee<'a> {
-    live: &'a Arc<LiveBackend>,
+    live: &'a LiveBackend,
     /// How requests to its first replica begin; there is always one.
     template: &'a Template,
     /// The same for each.
     templates: &'a [Template],
     admitted: Option<Box<Admitted>>,
-    _place: Place,
+    _place: Place<'a>,
 }
 
 // === impl HookCaller ===
