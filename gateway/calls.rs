@@ -9,6 +9,7 @@ mod set;
 
 use std::future::{Future, poll_fn};
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -178,7 +179,7 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
         self.lost.set();
         // Whoever goes on with the others asks to be woken.
         let mut context = Context::from_waker(Waker::noop());
-        while let Poll::Ready(Some(_)) = self.running.poll_next(&mut context) {}
+        let _ = poll_unread(&mut self.running, &mut context);
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Ended>> {
@@ -219,5 +220,17 @@ async fn linger<F: Future>(mut running: Set<F>) {
 }
 
 async fn drain<F: Future>(calls: &mut Set<F>) {
-    while poll_fn(|context| calls.poll_next(context)).await.is_some() {}
+    poll_fn(|context| poll_unread(calls, context)).await;
+}
+
+/// Until all have ended. Nobody reads what they bring, and where one panics, which has been logged, the others go on:
+/// the hook has its answer.
+fn poll_unread<F: Future>(calls: &mut Set<F>, context: &mut Context<'_>) -> Poll<()> {
+    loop {
+        match catch_unwind(AssertUnwindSafe(|| calls.poll_next(context))) {
+            Ok(Poll::Ready(None)) => return Poll::Ready(()),
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Some(_))) | Err(_) => {}
+        }
+    }
 }

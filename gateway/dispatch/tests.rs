@@ -474,6 +474,27 @@ async fn a_call_that_panics_has_ended() {
     assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
 }
 
+/// What happens to a call that nobody reads happens to it alone, be it when the hook is settled or afterwards.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_panics_unread_harms_nobody() {
+    for panics_after in [10, 100] {
+        let scene = scene(vec![vec![
+            rejects(10),
+            goes_on(panics_after).always_finishes().panicking(),
+            goes_on(200),
+            goes_on(900).always_finishes(),
+        ]]);
+        let (outcome, answer) = scene.run(1_000).await;
+        assert_eq!((answer.status, scene.milliseconds()), (403, 10));
+        assert_eq!(outcome.calls[1].verdict, CallVerdict::Cancelled);
+        let through = |after: u64| (Went::Through, u128::from(after));
+        let expected = [10, panics_after, 200, 900].map(through);
+        let went = scene.went().await.into_iter().map(|(_, went, at)| (went, at));
+        assert_eq!(went.collect::<Vec<_>>(), expected);
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
+    }
+}
+
 /// Whoever looks late sees both rejects at once.
 #[tokio::test(start_paused = true)]
 async fn the_first_to_arrive_decides_also_while_the_thread_is_busy() {
