@@ -9,7 +9,7 @@ use koigate_core::outcome::Outcome;
 use tracing::{debug, error, info, warn};
 
 use crate::live::{Changes, Trigger};
-use crate::milliseconds::{milliseconds, push_milliseconds};
+use crate::milliseconds::{self, push_milliseconds};
 
 /// The line of one hook, and behind it what somebody should know: failures, conflicts, what was left out.
 pub fn hook(id: &str, outcome: &Outcome, took: Duration) {
@@ -18,7 +18,7 @@ pub fn hook(id: &str, outcome: &Outcome, took: Duration) {
         id,
         hook,
         verdict = outcome.verdict().as_str(),
-        ms = milliseconds(took),
+        ms = milliseconds::to_a_tenth(took),
         backends = backends(outcome),
         "hook"
     );

@@ -1,4 +1,4 @@
-//! Times as people read them: milliseconds with one decimal.
+//! Times as people read them, in milliseconds.
 
 use std::time::Duration;
 
@@ -14,8 +14,13 @@ pub fn push_milliseconds(text: &mut String, time: Duration) {
 }
 
 /// The same as a number.
-pub fn milliseconds(time: Duration) -> f64 {
+pub fn to_a_tenth(time: Duration) -> f64 {
     tenths(time) as f64 / 10.0
+}
+
+/// A time in milliseconds, rounded to a hundredth: what traces and observers are told.
+pub fn to_a_hundredth(time: Duration) -> f64 {
+    (time.as_secs_f64() * 100_000.0).round() / 100.0
 }
 
 /// Up to some fifty million years.
@@ -64,7 +69,7 @@ mod tests {
         fn text_and_number_agree(nanoseconds in 0..u64::MAX) {
             let time = Duration::from_nanos(nanoseconds);
             let text = pushed(time);
-            prop_assert_eq!(&text, &format!("{:.1}", milliseconds(time)));
+            prop_assert_eq!(&text, &format!("{:.1}", to_a_tenth(time)));
 
             // In integers: past some months a number's own last bit is more than what would be allowed for.
             let tenths: u64 = text.replace('.', "").parse()?;

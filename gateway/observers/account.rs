@@ -7,7 +7,8 @@ use koigate_core::hook::HookName;
 use koigate_core::outcome::{CallRecord, HookVerdict, Outcome, Source};
 use serde::Serialize;
 
-use crate::traces::{milliseconds, moment};
+use crate::milliseconds;
+use crate::traces::moment;
 
 /// The account of one hook, without its document.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl Account {
             id,
             hook: outcome.hook.as_str(),
             at: moment(SystemTime::now()),
-            ms: milliseconds(took),
+            ms: milliseconds::to_a_hundredth(took),
             verdict: outcome.verdict().as_str(),
             status,
             decided_by: decided_by.map(|call| &*call.name),
@@ -86,7 +87,7 @@ impl Account {
             id,
             hook: hook.as_str(),
             at: moment(SystemTime::now()),
-            ms: milliseconds(took),
+            ms: milliseconds::to_a_hundredth(took),
             verdict: HookVerdict::Error.as_str(),
             status,
             decided_by: None,
@@ -137,7 +138,7 @@ impl<'a> Call<'a> {
             stage: call.stage + 1,
             verdict: call.verdict.as_str(),
             status: call.status,
-            ms: milliseconds(call.took),
+            ms: milliseconds::to_a_hundredth(call.took),
             failure: call.failure.as_ref().map(|failure| failure.kind.as_str()),
             edits: call.edits,
         }

@@ -20,8 +20,8 @@ use koigate_core::plan::{self, Plan};
 
 use self::shadows::KeptShadows;
 pub use self::shadows::{Shadow, ShadowReport, Shadowed, ShadowedHook};
+pub(crate) use self::trace::moment;
 pub use self::trace::{Answered, Call, Change, Conflict, Dropped, Failure, Summary, Trace, WrongColumn};
-pub(crate) use self::trace::{milliseconds, moment};
 
 /// The largest document that is kept with a trace, in bytes.
 pub const LARGEST_DOCUMENT: usize = 256 * 1024;

@@ -4,7 +4,7 @@
 //! bot posted nor in the beginnings of what backends changed.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use koigate_core::view::{Base, View};
 use serde::{Deserialize, Serialize};
 
 use super::{Finished, Shadow};
+use crate::milliseconds;
 
 /// One hook in a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -188,7 +189,7 @@ impl Summary {
             at: moment(hook.at),
             hook: hook.outcome.hook.as_str().to_owned(),
             verdict: hook.outcome.verdict().as_str().to_owned(),
-            ms: milliseconds(hook.took),
+            ms: milliseconds::to_a_hundredth(hook.took),
             status: hook.answered.status,
             backends: backends(&hook.outcome),
         }
@@ -289,8 +290,8 @@ impl Call {
             backend: call.name.to_string(),
             stage: call.stage + 1,
             verdict: call.verdict.as_str().to_owned(),
-            start_ms: milliseconds(call.started),
-            ms: milliseconds(call.took),
+            start_ms: milliseconds::to_a_hundredth(call.started),
+            ms: milliseconds::to_a_hundredth(call.took),
             sent_bytes: call.sent,
             sent: None,
             hidden: kept_back,
@@ -352,9 +353,4 @@ fn is_hidden(pointer: &str, hidden: &[Pointer]) -> bool {
 /// RFC 3339 in UTC; empty for a time that has none.
 pub(crate) fn moment(at: SystemTime) -> String {
     Timestamp::try_from(at).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
-}
-
-pub(crate) fn milliseconds(time: Duration) -> f64 {
-    // A hundredth of a millisecond is as much as a reader can use.
-    (time.as_secs_f64() * 100_000.0).round() / 100.0
 }
