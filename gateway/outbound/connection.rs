@@ -56,7 +56,7 @@ struct Exchange<'a, W> {
     sending: Sending<'a, W>,
     /// How much is read at once, in bytes.
     input: usize,
-    decoder: Decoder,
+    decoder: Decoder<'a>,
     heard: Heard,
 }
 
@@ -113,7 +113,7 @@ impl Connection {
     pub(super) async fn exchange(
         &mut self,
         request: &Request<'_>,
-        decoder: Decoder,
+        decoder: Decoder<'_>,
         deadline: Instant,
     ) -> Result<(Reply, Then), Broken> {
         let head = |output: &mut Vec<u8>| request.write_head(output);
@@ -124,7 +124,7 @@ impl Connection {
     pub(super) async fn check(
         mut self,
         check: &Check,
-        decoder: Decoder,
+        decoder: Decoder<'_>,
         deadline: Instant,
     ) -> Result<u16, Broken> {
         let head = |output: &mut Vec<u8>| output.extend_from_slice(check.head());
@@ -138,7 +138,7 @@ impl Connection {
         &'a mut self,
         head: impl FnOnce(&mut Vec<u8>) + 'a,
         body: &'a [u8],
-        decoder: Decoder,
+        decoder: Decoder<'a>,
         deadline: Instant,
     ) -> impl Future<Output = Result<(Reply, Then), Broken>> + 'a {
         let alarm = self.alarm.get_or_insert_with(|| Alarm::at(deadline));

@@ -11,6 +11,7 @@ mod head;
 mod tests;
 
 use std::mem;
+use std::sync::Arc;
 
 use bytes::buf::Limit;
 use koigate_core::failure::{Failure, FailureKind};
@@ -18,7 +19,7 @@ use koigate_core::reply::Reply;
 
 use self::content::Content;
 use self::head::{HeadReader, ReplyHead};
-use crate::buffered::{Full, Held};
+use crate::buffered::{Full, Held, Room};
 use crate::http1::{BodyReader, Step};
 
 pub use self::head::{MAX_HEAD, MAX_LINES};
@@ -29,11 +30,11 @@ pub const MAX_INTERIM: u32 = 100;
 
 /// Reads one reply.
 #[derive(Debug)]
-pub struct Decoder {
+pub struct Decoder<'a> {
     state: State,
     max_reply: usize,
-    /// Where the body counts, until its content takes it over.
-    held: Held,
+    /// Where the body counts, if anywhere.
+    room: Option<&'a Arc<Room>>,
     interim: u32,
 }
 
@@ -86,14 +87,14 @@ pub enum Then {
 
 // === impl Decoder ===
 
-impl Decoder {
+impl<'a> Decoder<'a> {
     /// At the first byte of a reply whose body is at most `max_reply` bytes, as it comes and once decoded. It counts
-    /// in `held` for as long as anybody has it.
-    pub fn new(max_reply: usize, held: Held) -> Self {
+    /// in `room`, where there is one, for as long as anybody has it.
+    pub fn new(max_reply: usize, room: Option<&'a Arc<Room>>) -> Self {
         Self {
             state: State::Head(HeadReader::default()),
             max_reply,
-            held,
+            room,
             interim: 0,
         }
     }
@@ -171,8 +172,10 @@ impl Decoder {
             self.state = State::Head(HeadReader::default());
             return Ok(());
         }
-        let held = mem::replace(&mut self.held, Held::uncounted());
         let reader = BodyReader::new(head.framing);
+        // Of an empty body nothing has to be counted, and all threads count there.
+        let room = self.room.filter(|_| reader.remaining() != Some(0));
+        let held = room.map_or_else(Held::uncounted, Room::open);
         let content = Content::new(head.coding, reader.remaining(), self.max_reply)?.held_in(held);
         self.state = State::Body(Receiving {
             head,

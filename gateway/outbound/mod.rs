@@ -30,7 +30,7 @@ use self::connection::{Broken, Connection};
 use self::dial::Dialer;
 use self::h1::{Decoder, Then};
 use self::pool::Pool;
-use crate::buffered::{Held, Room};
+use crate::buffered::Room;
 
 pub use self::dial::{Connector, UnreadableRoots};
 pub use self::names::REMEMBERED;
@@ -146,7 +146,7 @@ impl Upstream {
     /// A failure of kind connect, timeout, reset, protocol, or too large for an answer over [`MAX_CHECK`].
     pub async fn check(&self, check: &Check, deadline: Instant) -> Result<u16, Failure> {
         let connection = self.dial(deadline).await?;
-        let decoder = Decoder::new(MAX_CHECK, Held::uncounted());
+        let decoder = Decoder::new(MAX_CHECK, None);
         let status = connection.check(check, decoder, deadline).await;
         status.map_err(Failure::from)
     }
@@ -169,7 +169,7 @@ impl Upstream {
         request: &Request<'_>,
         deadline: Instant,
     ) -> Result<Reply, Broken> {
-        let decoder = Decoder::new(self.max_reply, self.room.open());
+        let decoder = Decoder::new(self.max_reply, Some(&self.room));
         let (reply, then) = connection.exchange(request, decoder, deadline).await?;
         if then == Then::Reuse {
             self.pool.put(connection);

@@ -18,7 +18,7 @@ type Outcome = Result<Progress, Failure>;
 
 /// Feeds a reply whose bytes come in these pieces, after which the connection ends unless the reply is whole.
 fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
-    let mut decoder = Decoder::new(MAX, Held::uncounted());
+    let mut decoder = Decoder::new(MAX, None);
     let mut progress = Progress::More;
     for piece in pieces {
         match &mut progress {
@@ -37,7 +37,7 @@ fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
 
 /// The same through [`Decoder::space`] wherever it is offered.
 fn decode_in_place(mut bytes: &[u8]) -> Outcome {
-    let mut decoder = Decoder::new(MAX, Held::uncounted());
+    let mut decoder = Decoder::new(MAX, None);
     loop {
         let progress = if let Some(mut space) = decoder.space(0) {
             let length = space.remaining_mut().min(bytes.len()).min(1000);

@@ -25,10 +25,7 @@ async fn exchange(sent: Vec<u8>, reply: Vec<u8>, pipe: usize) -> (Vec<u8>, Bytes
         theirs.write_all(&reply).await.unwrap();
     };
     let mut connection = Connection::new(Box::new(ours));
-    let (request, decoder) = (
-        request(&template, sent),
-        Decoder::new(1024 * 1024, Held::uncounted()),
-    );
+    let (request, decoder) = (request(&template, sent), Decoder::new(1024 * 1024, None));
     let asked = connection.exchange(&request, decoder, Instant::now() + PATIENCE);
     // A request that never comes whole is not waited for.
     let (asked, answered) = tokio::join!(asked, timeout(PATIENCE, answer));

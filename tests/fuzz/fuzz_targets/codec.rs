@@ -21,7 +21,6 @@ use bytes::{BufMut, Bytes};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
-use koigate::buffered::Held;
 use koigate::outbound::h1::{Decoder, Progress, Whole};
 use koigate_core::failure::Failure;
 use koigate_fuzz::take_cuts;
@@ -59,7 +58,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// The reply in these bytes, after which the connection ends; none after interim answers without end.
 fn decode(cuts: &[usize], mut input: &[u8]) -> Result<Option<Whole>, Failure> {
-    let mut decoder = Decoder::new(MAX_REPLY, Held::uncounted());
+    let mut decoder = Decoder::new(MAX_REPLY, None);
     for &cut in cuts.iter().chain([&usize::MAX]) {
         let (piece, rest) = input.split_at(cut.min(input.len()));
         input = rest;
@@ -74,7 +73,7 @@ fn decode(cuts: &[usize], mut input: &[u8]) -> Result<Option<Whole>, Failure> {
 
 /// The same through the space that the decoder offers.
 fn decode_in_place(mut input: &[u8]) -> Result<Option<Whole>, Failure> {
-    let mut decoder = Decoder::new(MAX_REPLY, Held::uncounted());
+    let mut decoder = Decoder::new(MAX_REPLY, None);
     loop {
         let progress = if let Some(mut space) = decoder.space(0) {
             let length = space.remaining_mut().min(input.len()).min(1000);

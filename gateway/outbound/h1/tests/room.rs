@@ -11,7 +11,7 @@ fn check(most: usize, reply: &[u8], expected: Result<usize, FailureKind>) {
     for step in [1, 7, reply.len()] {
         let room = Arc::new(Room::default());
         room.limit_to(most);
-        let mut decoder = Decoder::new(MAX, room.open());
+        let mut decoder = Decoder::new(MAX, Some(&room));
         let mut outcome = Ok(Progress::More);
         for piece in reply.chunks(step) {
             outcome = decoder.feed(piece);
@@ -64,7 +64,7 @@ fn a_coded_reply_counts_as_what_it_becomes() {
 fn what_is_put_straight_into_the_body_counts_too() {
     let room = Arc::new(Room::default());
     room.limit_to(80_000);
-    let mut decoder = Decoder::new(MAX, room.open());
+    let mut decoder = Decoder::new(MAX, Some(&room));
     let head = b"HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n";
     assert_eq!(decoder.feed(head), Ok(Progress::More));
     assert_eq!(room.held(), 0, "to announce is to hold nothing");
