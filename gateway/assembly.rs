@@ -66,11 +66,13 @@ impl Gateway {
         let traces = Arc::new(Traces::default());
         let mut supervisor = succession.map_or_else(Supervisor::new, Supervisor::in_succession);
         let door = Arc::new(Hooks::new(reloader.cell(), metrics.clone(), traces.clone()));
+        let in_flight = door.in_flight().clone();
         let hooks = supervisor.listen_at("hooks", &server.listen, door)?;
         let operators = Arc::new(AdminDoor::new(
             metrics,
             reloader.clone(),
             traces,
+            in_flight,
             supervisor.phase(),
         ));
         let admin = supervisor.listen_to_the_end("admin", &[admin.listen], operators.clone())?;

@@ -19,7 +19,6 @@ use koigate_core::plan::{Auth, Chain, Plan};
 use koigate_core::tally::{Detail, Tally, answer_for_broken};
 use koigate_core::texts;
 use koigate_core::view::Base;
-use prometheus::IntGauge;
 use tokio::time::Instant;
 
 use crate::aside::{Begun, Beside};
@@ -43,8 +42,12 @@ pub struct Hooks {
     running: Arc<ArcSwap<Running>>,
     metrics: Arc<Metrics>,
     traces: Arc<Traces>,
-    in_flight: Arc<AtomicUsize>,
+    in_flight: InFlight,
 }
+
+/// How many hooks are being answered.
+#[derive(Debug, Clone, Default)]
+pub struct InFlight(Arc<AtomicUsize>);
 
 /// What an admitted hook holds until it is answered: the plan that it began with, and its place among
 /// `max_in_flight`.
@@ -56,8 +59,7 @@ pub struct Pass {
 
 /// One of `server.max_in_flight` places, given back when dropped.
 struct Permit {
-    in_flight: Arc<AtomicUsize>,
-    gauge: IntGauge,
+    in_flight: InFlight,
 }
 
 /// One hook on its way.
@@ -83,14 +85,21 @@ impl Hooks {
             running,
             metrics,
             traces,
-            in_flight: Arc::default(),
+            in_flight: InFlight::default(),
         }
     }
 
+    /// How many hooks are being answered, from now on too.
+    pub fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+
     fn enter(&self, most: usize) -> Option<Permit> {
-        let taken = self.in_flight.fetch_add(1, Ordering::AcqRel);
+        let taken = self.in_flight.0.fetch_add(1, Ordering::AcqRel);
         // From here on dropping it gives the place back.
-        let permit = Permit::new(self.in_flight.clone(), self.metrics.hooks_in_flight.clone());
+        let permit = Permit {
+            in_flight: self.in_flight.clone(),
+        };
         (taken < most).then_some(permit)
     }
 }
@@ -389,19 +398,20 @@ fn server_timing(calls: &[CallRecord]) -> String {
     value
 }
 
-// === impl Permit ===
+// === impl InFlight ===
 
-impl Permit {
-    fn new(in_flight: Arc<AtomicUsize>, gauge: IntGauge) -> Self {
-        gauge.inc();
-        Self { in_flight, gauge }
+impl InFlight {
+    /// At this moment.
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
+// === impl Permit ===
+
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.gauge.dec();
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.in_flight.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

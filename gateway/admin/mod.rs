@@ -20,6 +20,7 @@ use crate::buffered::Held;
 use crate::inbound::{Admitted, Capacity, Door, Head, Refusal, Request, Response};
 use crate::live::{Reloader, Trigger};
 use crate::metrics::Metrics;
+use crate::serve::InFlight;
 use crate::server::Phase;
 use crate::traces::Traces;
 use crate::version::{REVISION, VERSION};
@@ -44,6 +45,7 @@ pub struct AdminDoor {
     metrics: Arc<Metrics>,
     reloader: Arc<Reloader>,
     traces: Arc<Traces>,
+    in_flight: InFlight,
     phase: watch::Receiver<Phase>,
     started_at: Timestamp,
     /// The same moment on a clock that nobody sets.
@@ -80,12 +82,14 @@ impl AdminDoor {
         metrics: Arc<Metrics>,
         reloader: Arc<Reloader>,
         traces: Arc<Traces>,
+        in_flight: InFlight,
         phase: watch::Receiver<Phase>,
     ) -> Self {
         Self {
             metrics,
             reloader,
             traces,
+            in_flight,
             phase,
             started_at: status::time(SystemTime::now()),
             begun: Instant::now(),
@@ -103,11 +107,12 @@ impl AdminDoor {
         for live in running.backends() {
             live.show();
         }
+        self.metrics.hooks_in_flight.set(amount(self.in_flight.count()));
         for (gauge, room) in [
             (&self.metrics.buffered_bytes, running.room()),
             (&self.metrics.buffered_beside_bytes, running.beside()),
         ] {
-            gauge.set(i64::try_from(room.held()).unwrap_or(i64::MAX));
+            gauge.set(amount(room.held()));
         }
         let mut body = Vec::new();
         let encoder = TextEncoder::new();
@@ -134,7 +139,7 @@ impl AdminDoor {
             started_at: self.started_at,
             uptime_seconds: self.begun.elapsed().as_secs(),
             configuration: self.reloader.standing().into(),
-            hooks_in_flight: self.metrics.hooks_in_flight.get(),
+            hooks_in_flight: amount(self.in_flight.count()),
             listening: Listening {
                 tls: running.plan.server.tls.is_some(),
                 ..self.listening.get().cloned().unwrap_or_default()
@@ -265,6 +270,11 @@ impl Route {
 }
 
 // === helpers ===
+
+/// A number as a gauge has it.
+fn amount(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
 
 /// The same, for who has asked alone: nobody keeps it, guesses its type or shows it in a frame.
 fn private(response: Response) -> Response {

@@ -65,7 +65,13 @@ fn door(text: &str, supervisor: &Supervisor) -> (AdminDoor, PathBuf) {
     };
     let reloader = Reloader::start(Configuration::read(&file).unwrap(), ground);
     (
-        AdminDoor::new(metrics, Arc::new(reloader), Arc::default(), supervisor.phase()),
+        AdminDoor::new(
+            metrics,
+            Arc::new(reloader),
+            Arc::default(),
+            InFlight::default(),
+            supervisor.phase(),
+        ),
         file,
     )
 }

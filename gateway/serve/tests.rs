@@ -134,7 +134,7 @@ fn refusals_say_why_close_and_are_counted() {
         let counter = door.metrics.request_rejections.with_label_values(&[reason]);
         assert_eq!(counter.get(), 1, "{reason}");
     }
-    let taken = door.metrics.hooks_in_flight.get();
+    let taken = door.in_flight.count();
     assert_eq!(taken, 0, "strangers take no place");
 }
 
@@ -185,6 +185,6 @@ async fn a_panic_in_a_hooks_task_is_an_answer_by_policy() {
             assert!(response.headers.iter().any(|(name, _)| *name == "X-Request-Id"));
         }
         let errors = door.metrics.hooks.with_label_values(&["onMessage", "error"]);
-        assert_eq!((errors.get(), door.metrics.hooks_in_flight.get()), (2, 0));
+        assert_eq!((errors.get(), door.in_flight.count()), (2, 0));
     }
 }
