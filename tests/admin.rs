@@ -88,9 +88,13 @@ async fn the_status_is_that_of_the_moment() {
     let during = status(&gateway).await;
     assert_eq!(during["hooks_in_flight"], 1);
     assert_eq!(during["backends"][0]["idle_connections"], 0);
-    for (backend, calls) in [("slow", 1.0), ("quick", 0.0)] {
-        let series = format!("koigate_backend_in_flight backend={backend}");
-        gateway.counts(&series, calls).await;
+    let metrics = gateway.metrics().await;
+    for (series, running) in [
+        ("koigate_hooks_in_flight", 1.0),
+        ("koigate_backend_in_flight backend=slow", 1.0),
+        ("koigate_backend_in_flight backend=quick", 0.0),
+    ] {
+        assert_eq!(metrics.sum(series), running, "{series}:\n{}", metrics.text);
     }
     hook.await.unwrap();
     let after = status(&gateway).await;
