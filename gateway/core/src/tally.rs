@@ -143,8 +143,6 @@ impl Tally {
         if self.decision.is_some() {
             return None;
         }
-        self.chain.stages.get(self.next)?;
-        // After the last stage nobody needs them, and all threads count who has them.
         let (plan, chain) = (self.plan.clone(), self.chain.clone());
         let stage = chain.stages.get(self.next)?;
         self.next += 1;
