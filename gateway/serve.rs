@@ -45,7 +45,7 @@ pub struct Hooks {
     in_flight: InFlight,
 }
 
-/// How many hooks are being answered.
+/// How many hooks are being answered; a clone tells of the same hooks.
 #[derive(Debug, Clone, Default)]
 pub struct InFlight(Arc<AtomicUsize>);
 
@@ -89,7 +89,7 @@ impl Hooks {
         }
     }
 
-    /// How many hooks are being answered, from now on too.
+    /// How many hooks are being answered behind this door.
     pub fn in_flight(&self) -> &InFlight {
         &self.in_flight
     }

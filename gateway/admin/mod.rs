@@ -19,7 +19,7 @@ use self::status::{Listening, Status};
 use crate::buffered::Held;
 use crate::inbound::{Admitted, Capacity, Door, Head, Refusal, Request, Response};
 use crate::live::{Reloader, Trigger};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, amount};
 use crate::serve::InFlight;
 use crate::server::Phase;
 use crate::traces::Traces;
@@ -270,11 +270,6 @@ impl Route {
 }
 
 // === helpers ===
-
-/// A number as a gauge has it.
-fn amount(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
 
 /// The same, for who has asked alone: nobody keeps it, guesses its type or shows it in a frame.
 fn private(response: Response) -> Response {

@@ -13,6 +13,7 @@ use super::balance::{Balance, Chosen};
 use super::breaker::{Admitted, LiveBreaker};
 use super::checks::Checks;
 use crate::buffered::Room;
+use crate::metrics::amount;
 use crate::observers::Lane;
 use crate::outbound::{Connections, Signer, Upstream};
 use crate::sync::{AtomicUsize, Mutex, Ordering};
@@ -104,10 +105,9 @@ impl LiveBackend {
     pub fn show(&self) {
         if let (Some(gauge), Some(lane)) = (&self.gauges.waiting, &self.lane) {
             let notices = lane.waiting().notices;
-            gauge.set(i64::try_from(notices).unwrap_or(i64::MAX));
+            gauge.set(amount(notices));
         }
-        let in_flight = i64::try_from(self.in_flight()).unwrap_or(i64::MAX);
-        self.gauges.in_flight.set(in_flight);
+        self.gauges.in_flight.set(amount(self.in_flight()));
         self.gauges.up.set(i64::from(self.is_up()));
         let is_open = self.breaker().is_some_and(|phase| phase != Phase::Closed);
         self.gauges.breaker_open.set(i64::from(is_open));

@@ -173,7 +173,7 @@ impl<'a> Decoder<'a> {
             return Ok(());
         }
         let reader = BodyReader::new(head.framing);
-        // Of an empty body nothing has to be counted, and all threads count there.
+        // Nothing of an empty body counts, and most replies are empty: all threads would write to the room for them.
         let room = self.room.filter(|_| reader.remaining() != Some(0));
         let held = room.map_or_else(Held::uncounted, Room::open);
         let content = Content::new(head.coding, reader.remaining(), self.max_reply)?.held_in(held);

@@ -1,7 +1,7 @@
 //! A thread's memory for what goes out and comes in, used by all connections in turn.
 //!
-//! It stays in the processor's cache. With memory of its own for each connection 64 callers of three services had
-//! 2 MiB of it, and copying requests there was 2 % of a hook's time, most of that waiting for memory.
+//! With memory of its own for each connection 64 callers of three services had 2 MiB of it, and copying requests there
+//! was 2 % of a hook's time.
 
 use std::cell::Cell;
 
