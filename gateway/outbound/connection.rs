@@ -5,17 +5,17 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::reply::Reply;
-use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::h1::{Decoder, Progress, Then, Whole};
 use super::request::{Check, Request};
+use super::wire::Wire;
 use super::{scratch, timed_out};
 use crate::alarm::Alarm;
 use crate::http1::{STRETCH, TURN};
@@ -34,7 +34,7 @@ const COPIED: usize = 8 * 1024;
 /// A connection to a backend, at the start of an exchange. Dropping it closes it, at any time.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: Stream,
+    wire: Wire,
     opened: Instant,
     /// Rings when the exchange at hand has taken too long.
     alarm: Option<Alarm>,
@@ -52,7 +52,7 @@ pub(super) enum Broken {
 
 /// An exchange on its way.
 struct Exchange<'a, W> {
-    stream: &'a mut Stream,
+    wire: &'a mut Wire,
     sending: Sending<'a, W>,
     /// How much is read at once, in bytes.
     input: usize,
@@ -94,9 +94,9 @@ enum Sent {
 // === impl Connection ===
 
 impl Connection {
-    pub(super) fn new(stream: Stream) -> Self {
+    pub(super) fn new(wire: Wire) -> Self {
         Self {
-            stream,
+            wire,
             opened: Instant::now(),
             alarm: None,
         }
@@ -144,7 +144,7 @@ impl Connection {
         let alarm = self.alarm.get_or_insert_with(|| Alarm::at(deadline));
         alarm.set(deadline);
         let mut exchange = Exchange {
-            stream: &mut self.stream,
+            wire: &mut self.wire,
             sending: Sending {
                 head: Some(head),
                 left: Bytes::new(),
@@ -164,10 +164,7 @@ impl Connection {
     /// Whether the other side has kept quiet: an idle connection that has something to read has been closed, or
     /// holds what would be taken for the next reply. Asks the system only if the runtime knows of news.
     pub(super) fn is_quiet(&mut self) -> bool {
-        let mut scratch = [0; 1];
-        let mut cx = Context::from_waker(Waker::noop());
-        let read = Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut scratch));
-        read.is_pending()
+        self.wire.is_quiet()
     }
 }
 
@@ -175,7 +172,7 @@ impl Connection {
 
 impl<W: FnOnce(&mut Vec<u8>)> Exchange<'_, W> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Reply, Then), Broken>> {
-        let mut moved = self.sending.poll(self.stream, cx);
+        let mut moved = self.sending.poll(self.wire, cx);
         while self.heard != Heard::Enough {
             if moved >= TURN {
                 cx.waker().wake_by_ref();
@@ -195,7 +192,7 @@ impl<W: FnOnce(&mut Vec<u8>)> Exchange<'_, W> {
     fn poll_read(&mut self, cx: &mut Context<'_>, moved: &mut usize) -> Poll<Result<Progress, Broken>> {
         if let Some(mut space) = self.decoder.space(self.input) {
             space.set_limit(space.limit().min(STRETCH));
-            let reading = pin!(self.stream.read_buf(&mut space));
+            let reading = pin!(self.wire.read_buf(&mut space));
             let length = ready!(reading.poll(cx));
             *moved += length.as_ref().unwrap_or(&0);
             return Poll::Ready(match length {
@@ -206,7 +203,7 @@ impl<W: FnOnce(&mut Vec<u8>)> Exchange<'_, W> {
         }
         scratch::reply(self.input, |input| {
             let mut input = ReadBuf::new(input);
-            let outcome = ready!(Pin::new(&mut *self.stream).poll_read(cx, &mut input));
+            let outcome = ready!(Pin::new(&mut *self.wire).poll_read(cx, &mut input));
             let input = input.filled();
             *moved += input.len();
             Poll::Ready(match (outcome, input) {
@@ -262,10 +259,10 @@ impl<W: FnOnce(&mut Vec<u8>)> Exchange<'_, W> {
 impl<W: FnOnce(&mut Vec<u8>)> Sending<'_, W> {
     /// Sends as much as the socket takes, or a turn's worth, and says how much that was. An error here decides nothing:
     /// the answer may be there already, and if it is not, reading will say so.
-    fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> usize {
+    fn poll(&mut self, wire: &mut Wire, cx: &mut Context<'_>) -> usize {
         let mut moved = 0;
         if self.state == Sent::No {
-            match self.poll_write(stream, cx, &mut moved) {
+            match self.poll_write(wire, cx, &mut moved) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => self.state = Sent::Yes,
                 Poll::Ready(Err(_)) => self.state = Sent::Refused,
@@ -276,14 +273,14 @@ impl<W: FnOnce(&mut Vec<u8>)> Sending<'_, W> {
 
     fn poll_write(
         &mut self,
-        stream: &mut Stream,
+        wire: &mut Wire,
         cx: &mut Context<'_>,
         moved: &mut usize,
     ) -> Poll<io::Result<()>> {
         let Self { left, body, .. } = self;
         let Some(write_head) = self.head.take() else {
             let mut head = &**left;
-            let written = poll_pieces(stream, (&mut head, body), cx, moved);
+            let written = poll_pieces(wire, (&mut head, body), cx, moved);
             let taken = left.len() - head.len();
             left.advance(taken);
             return written;
@@ -294,7 +291,7 @@ impl<W: FnOnce(&mut Vec<u8>)> Sending<'_, W> {
                 memory.extend_from_slice(mem::take(body));
             }
             let mut head = memory.as_slice();
-            let written = poll_pieces(stream, (&mut head, body), cx, moved);
+            let written = poll_pieces(wire, (&mut head, body), cx, moved);
             *left = Bytes::copy_from_slice(head);
             written
         })
@@ -303,23 +300,23 @@ impl<W: FnOnce(&mut Vec<u8>)> Sending<'_, W> {
 
 /// Sends what the socket takes of two pieces, or a turn's worth, and leaves the rest of them.
 fn poll_pieces(
-    stream: &mut Stream,
+    wire: &mut Wire,
     (head, body): (&mut &[u8], &mut &[u8]),
     cx: &mut Context<'_>,
     moved: &mut usize,
 ) -> Poll<io::Result<()>> {
-    let mut stream = Pin::new(stream);
+    let mut wire = Pin::new(wire);
     while !(head.is_empty() && body.is_empty()) {
         if *moved >= TURN {
             return Poll::Pending;
         }
         let stretch = body.get(..STRETCH).unwrap_or(body);
         let length = ready!(match (*head, stretch) {
-            (head, []) => stream.as_mut().poll_write(cx, head),
-            ([], body) => stream.as_mut().poll_write(cx, body),
+            (head, []) => wire.as_mut().poll_write(cx, head),
+            ([], body) => wire.as_mut().poll_write(cx, body),
             (head, body) => {
                 let both = [IoSlice::new(head), IoSlice::new(body)];
-                stream.as_mut().poll_write_vectored(cx, &both)
+                wire.as_mut().poll_write_vectored(cx, &both)
             }
         })?;
         if length == 0 {
@@ -331,5 +328,5 @@ fn poll_pieces(
         body.advance(length - of_head);
     }
     // TLS holds back what the socket did not take.
-    stream.poll_flush(cx)
+    wire.poll_flush(cx)
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::plan::{Backend, Scheme, Target};
-use pingora::protocols::Stream;
 use pingora::protocols::l4::stream::Stream as Transport;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::rustls::RootCertStore;
 
 use super::names::Names;
+use super::wire::Wire;
 use crate::tls::{self, Client};
 
 /// What opens connections, for all backends of a process: it holds the roots of the system, or of `SSL_CERT_FILE`
@@ -78,7 +78,7 @@ impl Dialer {
     /// # Errors
     ///
     /// [`FailureKind::Connect`], after `connect_timeout` at the latest, with what the last address said.
-    pub(super) async fn dial(&self) -> Result<Stream, Failure> {
+    pub(super) async fn dial(&self) -> Result<Wire, Failure> {
         let end = Instant::now() + self.connect_timeout;
         let addresses = match timeout(self.connect_timeout, self.names.addresses()).await {
             Ok(Ok(addresses)) => addresses,
@@ -94,7 +94,7 @@ impl Dialer {
 
     /// Tries each address once, beginning with the one that answered last. Each gets an equal share of the time
     /// that is left, so that one which drops everything doesn't take it all.
-    pub(super) async fn try_all(&self, addresses: &[SocketAddr], end: Instant) -> Result<Stream, Failure> {
+    pub(super) async fn try_all(&self, addresses: &[SocketAddr], end: Instant) -> Result<Wire, Failure> {
         let first = self.preferred.load(Ordering::Relaxed);
         let mut failure = connect("the name has no address");
         for (left, turn) in (1..=addresses.len()).rev().zip(first..) {
@@ -105,9 +105,9 @@ impl Dialer {
             let remaining = end.saturating_duration_since(Instant::now());
             let share = remaining / u32::try_from(left).unwrap_or(u32::MAX);
             match timeout(share, self.try_one(address)).await {
-                Ok(Ok(stream)) => {
+                Ok(Ok(wire)) => {
                     self.preferred.store(index, Ordering::Relaxed);
-                    return Ok(stream);
+                    return Ok(wire);
                 }
                 Ok(Err(refused)) => failure = refused,
                 Err(_) => failure = connect("no connection in time"),
@@ -117,7 +117,7 @@ impl Dialer {
     }
 
     /// Opens a connection to one address.
-    async fn try_one(&self, address: SocketAddr) -> Result<Stream, Failure> {
+    async fn try_one(&self, address: SocketAddr) -> Result<Wire, Failure> {
         if let Security::Unusable = self.security {
             return Err(connect(
                 "TLS: the configured certificates can't be used for this host",
@@ -128,13 +128,13 @@ impl Dialer {
             .map_err(|error| failure(&error))?;
         // Without it a request would be a little later, and none the worse.
         let _ = socket.set_nodelay(true);
-        let stream: Stream = Box::new(Transport::from(socket));
         match &self.security {
             Security::Tls(client) => {
-                let secured = client.handshake(stream).await;
-                secured.map_err(|error| connect(tls::refusal(&error)))
+                let secured = client.handshake(Box::new(Transport::from(socket))).await;
+                let stream = secured.map_err(|error| connect(tls::refusal(&error)))?;
+                Ok(Wire::Layered(stream))
             }
-            Security::Plain | Security::Unusable => Ok(stream),
+            Security::Plain | Security::Unusable => Ok(Wire::Plain(socket)),
         }
     }
 }

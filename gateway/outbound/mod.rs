@@ -1,6 +1,6 @@
 //! Calls: one exchange with one backend.
 //!
-//! Dialling is Pingora's (`dial`); the pool of connections and the codec ([`h1`]) are ours, since a hook asks
+//! What speaks TLS is Pingora's; the pool of connections and the codec ([`h1`]) are ours, since a hook asks
 //! many small questions and what one of them costs decides how many a gateway can ask: head and body leave in
 //! one write, a connection is taken and laid aside without a system call, a task or an allocation.
 //!
@@ -17,6 +17,7 @@ mod scratch;
 mod sign;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::sync::Arc;
 
@@ -131,7 +132,7 @@ impl Upstream {
                 }
             }
         }
-        // Boxed, since Pingora's dialling makes a large future: most calls never dial, and each would carry it.
+        // Boxed, since dialling makes a large future: most calls never dial, and each would carry it.
         let connection = Box::pin(self.dial(deadline)).await?;
         self.connections.opened.inc();
         let outcome = self.ask_over(connection, request, deadline).await;
@@ -158,7 +159,7 @@ impl Upstream {
 
     async fn dial(&self, deadline: Instant) -> Result<Connection, Failure> {
         match timeout_at(deadline, self.dialer.dial()).await {
-            Ok(stream) => Ok(Connection::new(stream?)),
+            Ok(wire) => Ok(Connection::new(wire?)),
             Err(_) => Err(timed_out()),
         }
     }

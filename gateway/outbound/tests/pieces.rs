@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio::time::timeout;
 
 use super::*;
+use crate::outbound::wire::Wire;
 
 /// A document of this size, another one for each `seed`.
 fn document(size: usize, seed: u8) -> Vec<u8> {
@@ -24,7 +25,7 @@ async fn exchange(sent: Vec<u8>, reply: Vec<u8>, pipe: usize) -> (Vec<u8>, Bytes
         theirs.write_all(head.as_bytes()).await.unwrap();
         theirs.write_all(&reply).await.unwrap();
     };
-    let mut connection = Connection::new(Box::new(ours));
+    let mut connection = Connection::new(Wire::Layered(Box::new(ours)));
     let (request, decoder) = (request(&template, sent), Decoder::new(1024 * 1024, None));
     let asked = connection.exchange(&request, decoder, Instant::now() + PATIENCE);
     // A request that never comes whole is not waited for.

@@ -6,11 +6,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::{advance, timeout};
 
 use super::*;
+use crate::outbound::wire::Wire;
 
 /// A connection, and its other end.
 fn connection() -> (Connection, DuplexStream) {
     let (ours, theirs) = duplex(64);
-    (Connection::new(Box::new(ours)), theirs)
+    (Connection::new(Wire::Layered(Box::new(ours))), theirs)
 }
 
 /// Whether our end has been closed.
