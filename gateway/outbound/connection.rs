@@ -1,7 +1,6 @@
 //! One exchange over one connection. Request and reply progress together, inside the caller's task: a backend
 //! that answers before it has read everything is heard, and nothing is spawned.
 
-use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem;
 use std::pin::{Pin, pin};
@@ -53,6 +52,8 @@ pub(super) enum Broken {
 /// An exchange on its way.
 struct Exchange<'a, W> {
     wire: &'a mut Wire,
+    /// Rings at the deadline.
+    alarm: &'a mut Alarm,
     sending: Sending<'a, W>,
     /// How much is read at once, in bytes.
     input: usize,
@@ -110,14 +111,14 @@ impl Connection {
     /// Sends a request and reads its reply. The connection may be used again if the reply says [`Then::Reuse`].
     ///
     /// At the deadline it has failed. Whoever drops this drops the connection.
-    pub(super) async fn exchange(
-        &mut self,
-        request: &Request<'_>,
-        decoder: Decoder<'_>,
+    pub(super) fn exchange<'a>(
+        &'a mut self,
+        request: &'a Request<'a>,
+        decoder: Decoder<'a>,
         deadline: Instant,
-    ) -> Result<(Reply, Then), Broken> {
+    ) -> impl Future<Output = Result<(Reply, Then), Broken>> + 'a {
         let head = |output: &mut Vec<u8>| request.write_head(output);
-        self.converse(head, &request.body, decoder, deadline).await
+        self.converse(head, &request.body, decoder, deadline)
     }
 
     /// Asks what an active check asks: the status. The connection is of no use afterwards.
@@ -133,18 +134,19 @@ impl Connection {
     }
 
     /// Sends the head that this writes and the body, and reads the reply. No function that awaits: each would make a
-    /// call larger.
-    fn converse<'a>(
+    /// call larger, and copy what it is made of once more.
+    fn converse<'a, W: FnOnce(&mut Vec<u8>) + Unpin>(
         &'a mut self,
-        head: impl FnOnce(&mut Vec<u8>) + 'a,
+        head: W,
         body: &'a [u8],
         decoder: Decoder<'a>,
         deadline: Instant,
-    ) -> impl Future<Output = Result<(Reply, Then), Broken>> + 'a {
+    ) -> Exchange<'a, W> {
         let alarm = self.alarm.get_or_insert_with(|| Alarm::at(deadline));
         alarm.set(deadline);
-        let mut exchange = Exchange {
+        Exchange {
             wire: &mut self.wire,
+            alarm,
             sending: Sending {
                 head: Some(head),
                 left: Bytes::new(),
@@ -154,11 +156,7 @@ impl Connection {
             input: INPUT,
             decoder,
             heard: Heard::Nothing,
-        };
-        poll_fn(move |cx| match exchange.poll(cx) {
-            Poll::Ready(outcome) => Poll::Ready(outcome),
-            Poll::Pending => alarm.poll(cx).map(|()| Err(Broken::Failed(timed_out()))),
-        })
+        }
     }
 
     /// Whether the other side has kept quiet: an idle connection that has something to read has been closed, or
@@ -170,8 +168,20 @@ impl Connection {
 
 // === impl Exchange ===
 
+impl<W: FnOnce(&mut Vec<u8>) + Unpin> Future for Exchange<'_, W> {
+    type Output = Result<(Reply, Then), Broken>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let exchange = self.get_mut();
+        match exchange.go_on(cx) {
+            Poll::Ready(outcome) => Poll::Ready(outcome),
+            Poll::Pending => exchange.alarm.poll(cx).map(|()| Err(Broken::Failed(timed_out()))),
+        }
+    }
+}
+
 impl<W: FnOnce(&mut Vec<u8>)> Exchange<'_, W> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Reply, Then), Broken>> {
+    fn go_on(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Reply, Then), Broken>> {
         let mut moved = self.sending.poll(self.wire, cx);
         while self.heard != Heard::Enough {
             if moved >= TURN {
