@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use koigate_core::hook::HookName;
-use koigate_core::judge::{Judgement, Request};
+use koigate_core::judge::Judgement;
 use koigate_core::plan::{Chain, Plan};
 use koigate_core::shadow::{Finding, Gist, Happened, Opened, Shadows, Would};
 use koigate_core::tally::Requests;
@@ -125,11 +125,11 @@ impl Begun {
         shadows: &Shadows,
         opened: Opened,
     ) -> (
-        calls::Calls<impl Future<Output = Option<Ended>> + Send + 'static + use<>>,
+        calls::Calls<HookCaller, impl Future<Output = Option<Ended>> + Send + 'static + use<>>,
         VecDeque<Ended>,
     ) {
-        let Opened { asked, unasked } = opened;
-        let deadline = all_over(&asked);
+        let Opened { requests, unasked } = opened;
+        let deadline = all_over(&requests);
         let caller = Arc::new(HookCaller::beside(
             self.running.clone(),
             self.hook.clone(),
@@ -137,7 +137,7 @@ impl Begun {
             shadows.base().bytes(),
             deadline,
         ));
-        let calls = calls::start(&caller, Requests { asked }, Instant::now(), deadline);
+        let calls = calls::start(&caller, requests, Instant::now(), deadline);
         (calls, not_made(unasked).collect())
     }
 
@@ -169,7 +169,7 @@ impl Begun {
         tracing::debug!(
             id = &*self.ids.request,
             hook = self.name.as_str(),
-            backend = &*call.name,
+            backend = call.name(&self.running.plan),
             verdict = call.verdict.as_str(),
             would,
             "shadow"
@@ -193,9 +193,9 @@ impl Begun {
 
 /// Waits for something while the calls go on: one that nobody polls may come to its timeout with its reply at hand.
 /// Those that end meanwhile are laid aside.
-async fn meanwhile<T, F>(
+async fn meanwhile<T, C, F>(
     work: impl Future<Output = T>,
-    calls: &mut calls::Calls<F>,
+    calls: &mut calls::Calls<C, F>,
     ended: &mut VecDeque<Ended>,
 ) -> T
 where
@@ -212,8 +212,12 @@ where
 }
 
 /// When the calls that are about to be made of shadows have ended, whatever their backends do.
-pub fn all_over(asked: &[Request]) -> Instant {
-    let timeouts = asked.iter().map(|request| request.backend.timeout);
+pub fn all_over(requests: &Requests) -> Instant {
+    let backends = requests
+        .asked
+        .iter()
+        .filter_map(|request| requests.plan.backend(request.id));
+    let timeouts = backends.map(|backend| backend.timeout);
     Instant::now() + timeouts.max().unwrap_or_default() + SLACK
 }
 
@@ -274,12 +278,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn calls_go_on_while_something_is_worked_out() {
-        let plan = koigate_config::parse(TEXT, "test", &Process).unwrap().plan;
+        let plan = Arc::new(koigate_config::parse(TEXT, "test", &Process).unwrap().plan);
         let chain = plan.chains.values().next().unwrap();
-        let (_, Opened { asked, .. }) = Shadows::open(&plan, chain, Bytes::from_static(b"{}"));
-        let deadline = all_over(&asked);
+        let (_, Opened { requests, .. }) = Shadows::open(&plan, chain, Bytes::from_static(b"{}"));
+        let deadline = all_over(&requests);
         assert_eq!(deadline - Instant::now(), Duration::from_secs(1) + SLACK);
-        let mut calls = calls::start(&Arc::new(Late), Requests { asked }, Instant::now(), deadline);
+        let mut calls = calls::start(&Arc::new(Late), requests, Instant::now(), deadline);
         let mut ended = VecDeque::new();
         meanwhile(sleep(Duration::from_secs(3)), &mut calls, &mut ended).await;
         let took: Vec<Duration> = ended.iter().map(|one| one.took).collect();

@@ -19,7 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use koigate_core::failure::Failure;
 use koigate_core::judge::{Judgement, Request, judge, weight};
-use koigate_core::plan::BackendId;
+use koigate_core::plan::{BackendId, Plan};
 use koigate_core::reply::Reply;
 use koigate_core::tally::Requests;
 use tokio::runtime::Handle;
@@ -68,8 +68,17 @@ pub trait Watch: Send {
 }
 
 /// Whether anybody still reads what the calls of a stage bring.
-#[derive(Debug, Clone, Default)]
-pub struct Lost(Arc<AtomicBool>);
+#[derive(Debug, Default)]
+pub struct Lost(AtomicBool);
+
+/// What the calls of a stage have in common. One piece of memory that only they know of: what all hooks share, each
+/// thread would have to fetch from the other to count one more reference to it.
+struct Common<C> {
+    caller: Arc<C>,
+    plan: Arc<Plan>,
+    started: Instant,
+    lost: Lost,
+}
 
 /// A call that has ended while it had a say.
 #[derive(Debug)]
@@ -83,13 +92,13 @@ pub struct Ended {
 }
 
 /// The calls of one stage that still run.
-pub struct Calls<F: Future<Output = Option<Ended>> + Send + 'static> {
+pub struct Calls<C, F: Future<Output = Option<Ended>> + Send + 'static> {
     /// Those that always finish stay long, the others are cut when they have no say any more.
     running: Set<F>,
     /// Armed only where a call's own timeout would let it run past it.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Set when nobody reads any more, so that no reply is judged for nobody.
-    lost: Lost,
+    /// Where it is said that nobody reads any more, so that no reply is judged for nobody.
+    common: Arc<Common<C>>,
 }
 
 /// Starts every call of a stage at this time, before the deadline, which cuts them.
@@ -98,43 +107,57 @@ pub fn start<C: Caller>(
     requests: Requests,
     started: Instant,
     deadline: Instant,
-) -> Calls<impl Future<Output = Option<Ended>> + Send + 'static + use<C>> {
+) -> Calls<C, impl Future<Output = Option<Ended>> + Send + 'static + use<C>> {
+    let Requests { plan, asked } = requests;
     let mut calls = Calls {
-        running: Set::with_capacity(requests.asked.len()),
+        running: Set::with_capacity(asked.len()),
         deadline: None,
-        lost: Lost::default(),
+        common: Arc::new(Common {
+            caller: caller.clone(),
+            plan,
+            started,
+            lost: Lost::default(),
+        }),
     };
-    for request in requests.asked {
-        if calls.deadline.is_none() && started + request.backend.timeout > deadline {
+    for request in asked {
+        let Some(backend) = calls.common.plan.backend(request.id) else {
+            // Whoever made the request has found the backend in this very plan.
+            continue;
+        };
+        if calls.deadline.is_none() && started + backend.timeout > deadline {
             calls.deadline = Some(Box::pin(sleep_until(deadline)));
         }
-        let stay = if request.backend.always_finish {
+        let stay = if backend.always_finish {
             Stay::Long
         } else {
             Stay::Short
         };
         // Its place first, so that it is made there and not moved in: 550 instructions a hook of three calls.
         let place = Box::new_uninit();
-        let call = Box::write(place, one(caller.clone(), request, started, calls.lost.clone()));
+        let call = Box::write(place, one(calls.common.clone(), request));
         calls.running.push(Box::into_pin(call), stay);
     }
     calls
 }
 
 /// One call, from question to judgement; `None` where nobody reads that any more.
-async fn one<C: Caller>(caller: Arc<C>, request: Request, started: Instant, lost: Lost) -> Option<Ended> {
+async fn one<C: Caller>(common: Arc<Common<C>>, request: Request) -> Option<Ended> {
     let body = request.view.bytes().clone();
-    let (brought, watch) = caller.call(request.id, body, started, &lost).await;
-    if lost.is_so() {
+    let asking = common.caller.call(request.id, body, common.started, &common.lost);
+    let (brought, watch) = asking.await;
+    if common.lost.is_so() {
         return None;
     }
-    let (slot, weight) = (request.slot, weight(&request, &brought));
-    let judgement = offload(weight, move || judge(&request, brought)).await;
+    let slot = request.slot;
+    let weight = weight(common.plan.backend(request.id)?, &request, &brought);
+    let judging = common.clone();
+    let judged = move || Some(judge(judging.plan.backend(request.id)?, &request, brought));
+    let judgement = offload(weight, judged).await?;
     watch.judged(&judgement);
     Some(Ended {
         slot,
         judgement,
-        took: started.elapsed(),
+        took: common.started.elapsed(),
     })
 }
 
@@ -167,7 +190,7 @@ impl<W: Watch> Watch for Option<W> {
 
 // === impl Calls ===
 
-impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
+impl<C, F: Future<Output = Option<Ended>> + Send + 'static> Calls<C, F> {
     /// The next call to end; `None` when all have, or at the deadline. Nothing is lost if this is dropped.
     pub async fn next(&mut self) -> Option<Ended> {
         poll_fn(|context| self.poll(context)).await
@@ -176,7 +199,7 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
     /// Nobody reads any more. Where all answer at once, the replies of those that still run are often there by now:
     /// these end here, and where none is left no task has to be made for them.
     pub fn end(mut self) {
-        self.lost.set();
+        self.common.lost.set();
         // Whoever goes on with the others asks to be woken.
         let mut context = Context::from_waker(Waker::noop());
         let _ = poll_unread(&mut self.running, &mut context);
@@ -195,12 +218,12 @@ impl<F: Future<Output = Option<Ended>> + Send + 'static> Calls<F> {
     }
 }
 
-impl<F: Future<Output = Option<Ended>> + Send + 'static> Drop for Calls<F> {
+impl<C, F: Future<Output = Option<Ended>> + Send + 'static> Drop for Calls<C, F> {
     fn drop(&mut self) {
         if self.running.is_empty() {
             return;
         }
-        self.lost.set();
+        self.common.lost.set();
         let running = mem::replace(&mut self.running, Set::with_capacity(0));
         // Without a runtime the process is ending, and so are the calls.
         if let Ok(runtime) = Handle::try_current() {

@@ -24,7 +24,7 @@ pub fn hook(id: &str, outcome: &Outcome, took: Duration) {
     );
     for call in &outcome.calls {
         if let Some(failure) = &call.failure {
-            let (backend, kind, detail) = (&*call.name, failure.kind.as_str(), &*failure.detail);
+            let (backend, kind, detail) = (outcome.name(call), failure.kind.as_str(), &*failure.detail);
             let policy = if call.failed_open { "continue" } else { "reject" };
             warn!(id, hook, backend, kind, detail, policy, "call failed");
         }
@@ -32,14 +32,14 @@ pub fn hook(id: &str, outcome: &Outcome, took: Duration) {
             warn!(
                 id,
                 hook,
-                backend = &*call.name,
+                backend = outcome.name(call),
                 "the JSON reply is no object and carries nothing"
             );
         }
         debug!(
             id,
             hook,
-            backend = &*call.name,
+            backend = outcome.name(call),
             status = call.status,
             edits = call.edits,
             "call"
@@ -78,14 +78,14 @@ fn denials(id: &str, outcome: &Outcome) {
     let hook = outcome.hook.as_str();
     for call in &outcome.calls {
         if let Some(power) = call.overreach {
-            let (backend, answered) = (&*call.name, power.as_str());
+            let (backend, answered) = (outcome.name(call), power.as_str());
             warn!(id, hook, backend, answered, "a backend answered what it may not");
         }
     }
     let places = outcome
         .calls
         .iter()
-        .flat_map(|call| call.denied.places.iter().map(|place| (&*call.name, place)));
+        .flat_map(|call| call.denied.places.iter().map(|place| (outcome.name(call), place)));
     for (backend, place) in places.take(Denied::LISTED) {
         warn!(id, hook, backend, place, "an edit was denied");
     }
@@ -152,7 +152,7 @@ fn backends(outcome: &Outcome) -> String {
         if !text.is_empty() {
             text.push(' ');
         }
-        text.extend([&*call.name, "=", call.verdict.as_str(), "/"]);
+        text.extend([outcome.name(call), "=", call.verdict.as_str(), "/"]);
         push_milliseconds(&mut text, call.took);
     }
     text

@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use koigate_core::answer::Answer;
 use koigate_core::hook::{Hook, HookName, infer};
 use koigate_core::multipart::Form;
-use koigate_core::outcome::{CallRecord, HookVerdict};
+use koigate_core::outcome::{HookVerdict, Outcome};
 use koigate_core::plan::{Auth, Chain, Plan};
 use koigate_core::tally::{Detail, Tally, answer_for_broken};
 use koigate_core::texts;
@@ -221,21 +221,21 @@ fn form(head: &Head) -> Form {
 
 impl Served {
     async fn answer(self, base: Arc<Base>, form: Form) -> Response {
-        let Some(chain) = self.hook.chain.clone() else {
+        let Some(chain) = &self.hook.chain else {
             self.count_verdict(HookVerdict::Continue);
-            return self.response(Answer::no_content(), &[]);
+            return self.response(Answer::no_content(), None);
         };
         let document = base.bytes().clone();
-        let dispatched = self.dispatched(chain.clone(), base, form);
+        let dispatched = self.dispatched(chain, base, form);
         match AssertUnwindSafe(dispatched).catch_unwind().await {
             Ok(done) => self.close(done, &document),
-            Err(_) => self.broken(&chain, document),
+            Err(_) => self.broken(chain, document),
         }
     }
 
     /// Asks the chain. Whatever may panic for a hook is in here.
-    async fn dispatched(&self, chain: Arc<Chain>, base: Arc<Base>, form: Form) -> Done {
-        let beside = self.begin_beside(&chain, base.bytes());
+    async fn dispatched(&self, chain: &Arc<Chain>, base: Arc<Base>, form: Form) -> Done {
+        let beside = self.begin_beside(chain, base.bytes());
         let deadline = self.arrived + chain.deadline;
         let caller = Arc::new(HookCaller::new(
             self.running.clone(),
@@ -248,7 +248,7 @@ impl Served {
             name: self.name.clone(),
             base,
         };
-        let tally = Tally::new(self.running.plan.clone(), chain, hook).with_detail(self.detail());
+        let tally = Tally::new(self.running.plan.clone(), chain.clone(), hook).with_detail(self.detail());
         let done = dispatch(&caller, tally, deadline, form).await;
         if let (Some(beside), Some(happened)) = (beside, &done.happened) {
             beside.tell(happened.clone());
@@ -300,7 +300,7 @@ impl Served {
         self.hook.meters.count(&outcome, took.as_secs_f64());
         journal::hook(&self.ids.request, &outcome, took);
         let answered = Answered::of(&answer);
-        let mut response = self.response(self.counted(answer), &outcome.calls);
+        let mut response = self.response(self.counted(answer), Some(&outcome));
         if let Some(happened) = happened.filter(|_| self.is_observed()) {
             let account = Account::of(&self.ids.request, &outcome, (took, answered.status));
             response = self.told_after(response, (outcome.verdict(), account), happened.document);
@@ -311,7 +311,6 @@ impl Served {
                 id: self.ids.request,
                 at: SystemTime::now(),
                 took,
-                plan: self.running.plan.clone(),
                 document: self.remembered.unwrap_or_else(|| Finished::copied(document)),
                 outcome,
                 answered,
@@ -357,7 +356,7 @@ impl Served {
         );
         let answer = answer_for_broken(&self.running.plan, chain);
         let status = answer.status;
-        let response = self.response(answer, &[]);
+        let response = self.response(answer, None);
         if !self.is_observed() {
             return response;
         }
@@ -376,23 +375,25 @@ impl Served {
             .count_verdict(verdict, self.arrived.elapsed().as_secs_f64());
     }
 
-    fn response(&self, answer: Answer, calls: &[CallRecord]) -> Response {
+    fn response(&self, answer: Answer, outcome: Option<&Outcome>) -> Response {
         let response = Response::from(answer).with("X-Request-Id", &*self.ids.request);
-        match calls {
-            [] => response,
-            calls => response.with("Server-Timing", server_timing(calls)),
+        match outcome {
+            Some(outcome) if !outcome.calls.is_empty() => {
+                response.with("Server-Timing", server_timing(outcome))
+            }
+            _ => response,
         }
     }
 }
 
 /// `Server-Timing` (W3C) with an entry per call: `blacklist;desc="continue";dur=12.3`, in milliseconds.
-fn server_timing(calls: &[CallRecord]) -> String {
-    let mut value = String::with_capacity(calls.len() * 48);
-    for call in calls {
+fn server_timing(outcome: &Outcome) -> String {
+    let mut value = String::with_capacity(outcome.calls.len() * 48);
+    for call in &outcome.calls {
         if !value.is_empty() {
             value.push_str(", ");
         }
-        value.extend([&*call.name, ";desc=\"", call.verdict.as_str(), "\";dur="]);
+        value.extend([outcome.name(call), ";desc=\"", call.verdict.as_str(), "\";dur="]);
         push_milliseconds(&mut value, call.took);
     }
     value

@@ -144,7 +144,6 @@ async fn ask(configuration: Configuration, name: HookName, document: Bytes) -> R
     let begun = Instant::now();
     let base = Arc::new(Base::new(document.clone()));
     let tally = Tally::new(running.plan.clone(), chain.clone(), Hook { name, base });
-    let plan = running.plan.clone();
     let deadline = begun + chain.deadline;
     let asks = HookCaller::new(running, hook, ids.clone(), &document, deadline);
     let caller = Arc::new(Witness::new(asks));
@@ -164,7 +163,6 @@ async fn ask(configuration: Configuration, name: HookName, document: Bytes) -> R
         id: ids.request,
         at: SystemTime::now(),
         took,
-        plan,
         document,
         outcome,
         answered: Answered::of(&answer),
@@ -209,7 +207,7 @@ impl Run {
             call.sent = self.sent.get(&record.backend).map(text);
         }
         let shadow = |found: &Found| {
-            let mut shadow = Shadow::of(&found.finding, &self.finished.plan, &[]);
+            let mut shadow = Shadow::of(&found.finding, &self.finished.outcome.plan, &[]);
             shadow.call.sent = found.sent.as_ref().map(text);
             shadow
         };
@@ -224,10 +222,11 @@ impl Run {
             path: folder.to_owned(),
             source,
         })?;
-        let calls = self.finished.outcome.calls.iter();
-        let asked = calls.map(|call| (&call.name, self.sent.get(&call.backend)));
+        let outcome = &self.finished.outcome;
+        let calls = outcome.calls.iter();
+        let asked = calls.map(|call| (outcome.name(call), self.sent.get(&call.backend)));
         let beside = self.beside.iter();
-        let shadows = beside.map(|found| (&found.finding.call.name, found.sent.as_ref()));
+        let shadows = beside.map(|found| (found.finding.call.name(&outcome.plan), found.sent.as_ref()));
         for (place, (name, sent)) in (1..).zip(asked.chain(shadows)) {
             if let Some(sent) = sent {
                 save(folder, &format!("sent-{place}-{name}.json"), sent)?;

@@ -74,8 +74,8 @@ impl Account {
             ms: milliseconds::to_a_hundredth(took),
             verdict: outcome.verdict().as_str(),
             status,
-            decided_by: decided_by.map(|call| &*call.name),
-            backends: outcome.calls.iter().map(Call::of).collect(),
+            decided_by: decided_by.map(|call| outcome.name(call)),
+            backends: outcome.calls.iter().map(|call| Call::of(outcome, call)).collect(),
             conflicts: outcome.merging.conflicts,
             images: outcome.images,
         })
@@ -132,9 +132,9 @@ const MEMBER: &[u8] = b",\"document\":";
 // === impl Call ===
 
 impl<'a> Call<'a> {
-    fn of(call: &'a CallRecord) -> Self {
+    fn of(outcome: &'a Outcome, call: &CallRecord) -> Self {
         Self {
-            name: &call.name,
+            name: outcome.name(call),
             stage: call.stage + 1,
             verdict: call.verdict.as_str(),
             status: call.status,

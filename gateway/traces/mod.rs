@@ -16,7 +16,7 @@ use bytes::Bytes;
 use koigate_core::answer::Answer;
 use koigate_core::changes;
 use koigate_core::outcome::{CallRecord, Outcome};
-use koigate_core::plan::{self, Plan};
+use koigate_core::plan;
 
 use self::shadows::KeptShadows;
 pub use self::shadows::{Shadow, ShadowReport, Shadowed, ShadowedHook};
@@ -35,8 +35,6 @@ pub struct Finished {
     pub at: SystemTime,
     /// From its last byte to its answer.
     pub took: Duration,
-    /// What it ran on.
-    pub plan: Arc<Plan>,
     /// What the bot posted. It counts here, and must not count as held (`server.max_buffered`) too.
     pub document: Bytes,
     /// What happened.
@@ -167,10 +165,9 @@ impl Finished {
 }
 
 fn weight(call: &CallRecord) -> usize {
-    let said = call
-        .said
-        .as_ref()
-        .map_or(0, |said| said.content_type.len() + said.text.len());
+    let said = call.said.as_ref().map_or(0, |said| {
+        size_of_val(&**said) + said.content_type.len() + said.text.len()
+    });
     let denied: usize = call
         .denied
         .places
@@ -181,7 +178,10 @@ fn weight(call: &CallRecord) -> usize {
         + changes_weight(&call.changes)
         + denied
         + said
-        + call.failure.as_ref().map_or(0, |failure| failure.detail.len())
+        + call
+            .failure
+            .as_ref()
+            .map_or(0, |failure| size_of_val(&**failure) + failure.detail.len())
 }
 
 fn changes_weight(changes: &[changes::Change]) -> usize {

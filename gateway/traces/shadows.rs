@@ -136,7 +136,7 @@ impl KeptShadows {
         let mut list = self.list();
         self.shrink(&mut list, limits);
         let latest = list.iter().rev();
-        for shadowed in latest.filter(|shadowed| *shadowed.finding.call.name == *backend) {
+        for shadowed in latest.filter(|shadowed| shadowed.finding.call.name(&shadowed.plan) == backend) {
             match shadowed.finding.would {
                 Some(Would::Agree) => report.agree += 1,
                 Some(Would::Reject) => report.reject += 1,

@@ -10,7 +10,7 @@ use koigate_core::hook::HookName;
 use koigate_core::outcome::{
     CallVerdict, Disagreement, HookVerdict, Merging, Said, Source, WrongColumn as WrongColumnOf,
 };
-use koigate_core::plan::BackendId;
+use koigate_core::plan::{BackendId, Plan};
 use koigate_core::pointer::Pointer;
 use koigate_core::shadow::{Finding, Would};
 
@@ -24,17 +24,21 @@ fn limits(keep: usize, memory: usize, hide: &[&str]) -> plan::Traces {
     }
 }
 
+/// The backends of every hook here.
+const BACKENDS: [&str; 5] = ["a", "guard", "points", "columns", "new"];
+
 fn plan() -> Plan {
-    let text = "[backends.guard]\nurl = \"http://127.0.0.1:1/\"\n";
-    koigate_config::parse(text, "koigate.toml", &koigate_config::Process)
+    let text: String = BACKENDS
+        .map(|name| format!("[backends.{name}]\nurl = 'http://127.0.0.1:1/'\n"))
+        .concat();
+    koigate_config::parse(&text, "koigate.toml", &koigate_config::Process)
         .unwrap()
         .plan
 }
 
 fn call(name: &str, verdict: CallVerdict) -> CallRecord {
     CallRecord {
-        backend: BackendId(0),
-        name: name.into(),
+        backend: BackendId(BACKENDS.iter().position(|one| *one == name).unwrap()),
         verdict,
         status: Some(200),
         failure: None,
@@ -58,9 +62,9 @@ fn hook(id: &str, document: usize, calls: Vec<CallRecord>) -> Finished {
         id: id.into(),
         at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_790_000_000_123),
         took: Duration::from_micros(4_321),
-        plan: Arc::new(plan()),
         document: vec![b'x'; document].into(),
         outcome: Outcome {
+            plan: Arc::new(plan()),
             hook: HookName::new("onResult").unwrap(),
             source: Source::Replies,
             calls,
@@ -175,7 +179,7 @@ fn a_trace_says_what_happened() {
     let mut failed = call("points", CallVerdict::Failed);
     failed.status = None;
     failed.failed_open = true;
-    failed.failure = Some(Why::new(FailureKind::Timeout, "no whole reply in time"));
+    failed.failure = Some(Box::new(Why::new(FailureKind::Timeout, "no whole reply in time")));
     let mut finished = hook("id", 10, vec![call("guard", CallVerdict::Continue), failed]);
     finished.outcome.merging.conflicts = 40;
     finished.outcome.merging.listed = vec![Disagreement {
@@ -211,11 +215,11 @@ fn a_trace_says_what_happened() {
 fn what_is_hidden_is_in_no_trace() {
     fn check(pointer: &str, hidden: &[&str], shows: bool) {
         let mut changing = call("columns", CallVerdict::Continue);
-        changing.said = Some(Said {
+        changing.said = Some(Box::new(Said {
             content_type: "application/json".into(),
             length: 9,
             text: "what a user reads".into(),
-        });
+        }));
         changing.changes = vec![Edited {
             pointer: pointer.into(),
             kind: ChangeKind::Replaced,

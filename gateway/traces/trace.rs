@@ -197,7 +197,7 @@ impl Summary {
 }
 
 fn backends(outcome: &Outcome) -> String {
-    let of = |call: &CallRecord| format!("{}={}", call.name, call.verdict);
+    let of = |call: &CallRecord| format!("{}={}", outcome.name(call), call.verdict);
     outcome.calls.iter().map(of).collect::<Vec<_>>().join(" ")
 }
 
@@ -214,7 +214,7 @@ impl Trace {
             calls: outcome
                 .calls
                 .iter()
-                .map(|call| Call::of(call, &hook.plan, hidden))
+                .map(|call| Call::of(call, &outcome.plan, hidden))
                 .collect(),
             conflicts: outcome.merging.conflicts,
             conflicts_listed: outcome
@@ -265,7 +265,7 @@ impl Trace {
 }
 
 fn source(outcome: &Outcome) -> String {
-    let name = |index: &usize| outcome.calls.get(*index).map_or("", |call| &*call.name);
+    let name = |index: &usize| outcome.calls.get(*index).map_or("", |call| outcome.name(call));
     match &outcome.source {
         Source::Nothing => "nobody had anything to say".to_owned(),
         Source::Replies => "what the backends carry".to_owned(),
@@ -287,7 +287,7 @@ impl Call {
         };
         let policy = if call.failed_open { "continue" } else { "reject" };
         Self {
-            backend: call.name.to_string(),
+            backend: call.name(plan).to_owned(),
             stage: call.stage + 1,
             verdict: call.verdict.as_str().to_owned(),
             start_ms: milliseconds::to_a_hundredth(call.started),

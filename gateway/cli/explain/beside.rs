@@ -10,7 +10,6 @@ use koigate::ids::Ids;
 use koigate::live::{HookCaller, LiveHook, Running};
 use koigate_core::plan::{BackendId, Chain};
 use koigate_core::shadow::{Finding, Gist, Happened, Opened, Shadows};
-use koigate_core::tally::Requests;
 use tokio::time::Instant;
 
 use super::witness::Witness;
@@ -38,12 +37,12 @@ pub(super) async fn ask(
     posted: Bytes,
 ) -> Brought {
     let (shadows, opened) = Shadows::open(&running.plan, &chain, posted.clone());
-    let Opened { asked, unasked } = opened;
-    let deadline = all_over(&asked);
+    let Opened { requests, unasked } = opened;
+    let deadline = all_over(&requests);
     let asks = HookCaller::beside(running, hook, ids, &posted, deadline);
     let caller = Arc::new(Witness::new(asks));
     let mut ended: Vec<Ended> = not_made(unasked).collect();
-    let mut calls = calls::start(&caller, Requests { asked }, Instant::now(), deadline);
+    let mut calls = calls::start(&caller, requests, Instant::now(), deadline);
     while let Some(one) = calls.next().await {
         ended.push(one);
     }

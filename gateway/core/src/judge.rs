@@ -2,8 +2,6 @@
 //!
 //! Judging is independent of every other reply, so that it can run as replies arrive, on any thread.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use crate::attachment::{Attachment, AttachmentKind};
@@ -23,8 +21,6 @@ pub struct Request {
     pub slot: usize,
     /// Whom.
     pub id: BackendId,
-    /// Its limits and policy.
-    pub backend: Arc<Backend>,
     /// What it is sent.
     pub view: View,
 }
@@ -86,9 +82,9 @@ pub enum Overreach {
     Attachment(AttachmentKind),
 }
 
-/// Judges one reply: the protocol's table, then for JSON the comparison with what was sent. Linear in both, and
-/// independent of every other reply.
-pub fn judge(request: &Request, brought: Result<Reply, Failure>) -> Judgement {
+/// Judges one reply of the backend that was asked: the protocol's table, then for JSON the comparison with what was
+/// sent. Linear in both, and independent of every other reply.
+pub fn judge(backend: &Backend, request: &Request, brought: Result<Reply, Failure>) -> Judgement {
     let reply = match brought {
         Ok(reply) => reply,
         Err(failure) => {
@@ -99,8 +95,8 @@ pub fn judge(request: &Request, brought: Result<Reply, Failure>) -> Judgement {
         }
     };
     let status = reply.status;
-    let Guards { may, .. } = &request.backend.guards;
-    match classify(&reply, &request.backend.failure_statuses) {
+    let Guards { may, .. } = &backend.guards;
+    match classify(&reply, &backend.failure_statuses) {
         Err(failure) => Judgement::Failed {
             status: Some(status),
             failure,
@@ -120,11 +116,11 @@ pub fn judge(request: &Request, brought: Result<Reply, Failure>) -> Judgement {
             what: Overreach::Attachment(kind),
         },
         Ok(Class::Attachment(kind)) => Judgement::Attachment(Attachment {
-            backend: request.backend.name.clone(),
+            backend: backend.name.clone(),
             kind,
             reply,
         }),
-        Ok(Class::Json) => judge_json(&request.view, &request.backend.guards, reply),
+        Ok(Class::Json) => judge_json(&request.view, &backend.guards, reply),
     }
 }
 
@@ -141,15 +137,10 @@ pub fn unasked(backend: &Backend, base: &Base) -> Option<Judgement> {
     (!all_hold(&backend.when, document)).then_some(Judgement::Skipped)
 }
 
-/// How many bytes judging this reply may have to go through: what decides whether it leaves the thread.
-pub fn weight(request: &Request, brought: &Result<Reply, Failure>) -> usize {
+/// How many bytes [`judge`] may have to go through: what decides whether it leaves the thread.
+pub fn weight(backend: &Backend, request: &Request, brought: &Result<Reply, Failure>) -> usize {
     match brought {
-        Ok(reply)
-            if matches!(
-                classify(reply, &request.backend.failure_statuses),
-                Ok(Class::Json)
-            ) =>
-        {
+        Ok(reply) if matches!(classify(reply, &backend.failure_statuses), Ok(Class::Json)) => {
             request.view.bytes().len() + reply.body.len()
         }
         Ok(_) | Err(_) => 0,

@@ -10,12 +10,14 @@ use crate::changes::{Change, excerpt};
 use crate::failure::Failure;
 use crate::guards::{Denied, Power};
 use crate::hook::HookName;
-use crate::plan::BackendId;
+use crate::plan::{BackendId, Plan};
 use crate::reply::{Media, Reply};
 
 /// Everything that happened to one hook.
 #[derive(Debug, Clone)]
 pub struct Outcome {
+    /// What it ran on.
+    pub plan: Arc<Plan>,
     /// Its kind.
     pub hook: HookName,
     /// Where the answer comes from.
@@ -33,16 +35,14 @@ pub struct Outcome {
 /// One call, once it is over.
 #[derive(Debug, Clone)]
 pub struct CallRecord {
-    /// Whom it asked.
+    /// Whom it asked, of the plan that the hook ran on.
     pub backend: BackendId,
-    /// Its name.
-    pub name: Arc<str>,
     /// How it ended.
     pub verdict: CallVerdict,
     /// The status of the reply, if there was one.
     pub status: Option<u16>,
     /// Why there was no usable reply.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// In which stage of the chain, the first being 0.
     pub stage: usize,
     /// From the beginning of the hook to the start of the call.
@@ -52,7 +52,7 @@ pub struct CallRecord {
     /// How many bytes it was sent.
     pub sent: usize,
     /// What it said, where that was more than a status.
-    pub said: Option<Said>,
+    pub said: Option<Box<Said>>,
     /// How many places it edited.
     pub edits: usize,
     /// The first of them, where somebody wants to see them.
@@ -192,9 +192,23 @@ impl Said {
     }
 }
 
+// === impl CallRecord ===
+
+impl CallRecord {
+    /// The name of the backend that it asked, in the plan that its hook ran on.
+    pub fn name<'p>(&self, plan: &'p Plan) -> &'p str {
+        plan.backend(self.backend).map_or("", |backend| &backend.name)
+    }
+}
+
 // === impl Outcome ===
 
 impl Outcome {
+    /// The name of the backend that this call of it asked.
+    pub fn name(&self, call: &CallRecord) -> &str {
+        call.name(&self.plan)
+    }
+
     /// The same, once it is known which attachments the answer could not carry.
     #[must_use]
     pub fn without(mut self, dropped: Vec<Dropped>) -> Self {

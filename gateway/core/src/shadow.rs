@@ -20,6 +20,7 @@ use crate::judge::{Judgement, Request, unasked};
 use crate::merge::merge_guarded;
 use crate::outcome::{CallRecord, CallVerdict, HookVerdict, Said};
 use crate::plan::{BackendId, Chain, OnConflict, Plan, TableGuard};
+use crate::tally::Requests;
 use crate::view::{Base, Views};
 
 /// What a shadow would have done: the `would` label of `koigate_shadow_total`.
@@ -78,7 +79,7 @@ pub struct Shadows {
 #[derive(Debug)]
 pub struct Opened {
     /// The questions, in configured order.
-    pub asked: Vec<Request>,
+    pub requests: Requests,
     /// Those that are not asked, by slot, and as what their calls end.
     pub unasked: Vec<(usize, Judgement)>,
 }
@@ -101,14 +102,17 @@ pub struct Finding {
 impl Shadows {
     /// Opens the calls to a chain's shadows about what was posted. Linear in that where one of them has conditions or
     /// guards.
-    pub fn open(plan: &Plan, chain: &Chain, posted: Bytes) -> (Self, Opened) {
+    pub fn open(plan: &Arc<Plan>, chain: &Chain, posted: Bytes) -> (Self, Opened) {
         let mut shadows = Self {
             base: Arc::new(Base::new(posted)),
             guard: chain.table_guard,
             calls: Vec::with_capacity(chain.shadows.len()),
         };
         let mut opened = Opened {
-            asked: Vec::new(),
+            requests: Requests {
+                plan: plan.clone(),
+                asked: Vec::new(),
+            },
             unasked: Vec::new(),
         };
         let mut views = Views::new(shadows.base.clone());
@@ -117,7 +121,7 @@ impl Shadows {
             .filter_map(|&id| Some((id, plan.backend(id)?)))
             .enumerate()
         {
-            let mut record = CallRecord::unanswered((id, backend), 0);
+            let mut record = CallRecord::unanswered(id, 0);
             let view = match unasked(backend, &shadows.base) {
                 Some(end) => Err(end),
                 None => views.of(&backend.guards).map_err(Judgement::unasked),
@@ -125,13 +129,7 @@ impl Shadows {
             match view {
                 Ok(view) => {
                     record.sent = view.bytes().len();
-                    let backend = backend.clone();
-                    opened.asked.push(Request {
-                        slot,
-                        id,
-                        backend,
-                        view,
-                    });
+                    opened.requests.asked.push(Request { slot, id, view });
                 }
                 Err(end) => opened.unasked.push((slot, end)),
             }
@@ -189,7 +187,7 @@ impl Shadows {
         let mut call = self.calls.get(slot)?.clone();
         call.fill(judgement);
         call.took = took;
-        call.said = judgement.reply().map(Said::of);
+        call.said = judgement.reply().map(|reply| Box::new(Said::of(reply)));
         let (would, edits) = self.compare(judgement, gist);
         let mut finding = Finding {
             call,

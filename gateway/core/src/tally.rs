@@ -42,6 +42,8 @@ pub enum Progress {
 /// The calls of one stage, to be started together.
 #[derive(Debug)]
 pub struct Requests {
+    /// Where their limits and policies are.
+    pub plan: Arc<Plan>,
     /// What each backend is asked that is asked at all, in configured order.
     pub asked: Vec<Request>,
 }
@@ -140,7 +142,7 @@ impl Tally {
     /// Opens the next stage: whom to ask what. `None` once the hook is settled or the stages are through. Linear in
     /// the base where a backend has conditions, or guards that change what it is sent.
     pub fn open_stage(&mut self) -> Option<Requests> {
-        if self.decision.is_some() {
+        if self.decision.is_some() || self.next >= self.chain.stages.len() {
             return None;
         }
         let (plan, chain) = (self.plan.clone(), self.chain.clone());
@@ -162,7 +164,8 @@ impl Tally {
         if self.decision.is_some() {
             self.ask_nobody(&mut asked);
         }
-        Some(Requests { asked })
+        drop(views);
+        Some(Requests { plan, asked })
     }
 
     /// Takes the questions of the current stage back before the first is asked: nobody is sent anything.
@@ -176,14 +179,14 @@ impl Tally {
     /// Opens one call: the question, unless the call ends here.
     fn open_call<'p>(
         &mut self,
-        (id, backend): (BackendId, &'p Arc<Backend>),
+        (id, backend): (BackendId, &'p Backend),
         views: &mut Views<'p>,
     ) -> Option<Request> {
         let view = match unasked(backend, &self.base) {
             Some(end) => Err(end),
             None => views.of(&backend.guards).map_err(Judgement::unasked),
         };
-        let mut record = CallRecord::unanswered((id, backend), self.next - 1);
+        let mut record = CallRecord::unanswered(id, self.next - 1);
         match &view {
             Ok(view) => record.sent = view.bytes().len(),
             Err(end) => record.fill(end),
@@ -195,7 +198,6 @@ impl Tally {
         Some(Request {
             slot,
             id,
-            backend: backend.clone(),
             view: view?,
         })
     }
@@ -230,7 +232,7 @@ impl Tally {
         record.took = took;
         record.fill(&judgement);
         if self.detail == Detail::Listed {
-            record.said = judgement.reply().map(Said::of);
+            record.said = judgement.reply().map(|reply| Box::new(Said::of(reply)));
         }
         let carries = judgement.reply().is_some();
         *place = Some(judgement);
@@ -342,6 +344,7 @@ impl Tally {
             None => self.harvest(wants),
         };
         let outcome = Outcome {
+            plan: self.plan,
             hook: self.hook,
             source,
             calls: self.calls,

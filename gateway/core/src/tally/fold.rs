@@ -85,8 +85,8 @@ impl Tally {
     /// The name of the backend whose edits were merged at this index.
     fn name(&self, slots: &[usize], index: usize) -> Arc<str> {
         let call = slots.get(index).map(|slot| self.current.start + slot);
-        call.and_then(|call| self.calls.get(call))
-            .map_or_else(|| "".into(), |call| call.name.clone())
+        call.and_then(|call| self.plan.backend(self.calls.get(call)?.backend))
+            .map_or_else(|| "".into(), |backend| backend.name.clone())
     }
 
     /// Says in the records what each reply changed, where somebody wants to see that.

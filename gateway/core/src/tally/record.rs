@@ -6,16 +6,15 @@ use crate::guards::{Denied, Power};
 use crate::json::diff::Edits;
 use crate::judge::{Judgement, Overreach};
 use crate::outcome::{CallRecord, CallVerdict};
-use crate::plan::{Backend, BackendId};
+use crate::plan::BackendId;
 
 // === impl CallRecord ===
 
 impl CallRecord {
     /// A call that has no end yet; if nothing else ends it, a reject has cancelled it.
-    pub(crate) fn unanswered((id, backend): (BackendId, &Backend), stage: usize) -> Self {
+    pub(crate) fn unanswered(backend: BackendId, stage: usize) -> Self {
         Self {
-            backend: id,
-            name: backend.name.clone(),
+            backend,
             verdict: CallVerdict::Cancelled,
             status: None,
             failure: None,
@@ -71,7 +70,7 @@ impl CallRecord {
             Judgement::Failed { status, failure } => {
                 self.verdict = CallVerdict::Failed;
                 self.status = *status;
-                self.failure = Some(failure.clone());
+                self.failure = Some(Box::new(failure.clone()));
             }
         }
     }

@@ -193,13 +193,13 @@ fn through(
     };
     let mut tally = Tally::new(plan, chain, hook);
     let mut stage = 0;
-    while let Some(Requests { mut asked }) = tally.open_stage() {
+    while let Some(Requests { mut asked, .. }) = tally.open_stage() {
         asked.sort_by_key(|request| arrival(stage, request.slot));
         for request in asked {
             let brought = stages[stage][request.slot]
                 .clone()
                 .map_err(|kind| Failure::new(kind, "told to"));
-            let judgement = judge(&request, brought);
+            let judgement = judged(&tally, &request, brought);
             if tally.record(request.slot, judgement, Duration::ZERO) == Progress::Settled {
                 break;
             }
@@ -208,6 +208,11 @@ fn through(
         stage += 1;
     }
     tally
+}
+
+/// What this means that a backend of the tally's plan has brought.
+fn judged(tally: &Tally, request: &Request, brought: Result<Reply, Failure>) -> Judgement {
+    judge(tally.plan.backend(request.id).unwrap(), request, brought)
 }
 
 fn answer(draft: Draft) -> Answer {
@@ -279,7 +284,7 @@ fn of_several_documents_only_the_edits_are_held() {
         for stage in stages {
             for request in tally.open_stage().unwrap().asked {
                 let slot = request.slot;
-                let judgement = judge(&request, Ok(json(stage[slot]).unwrap()));
+                let judgement = judged(&tally, &request, Ok(json(stage[slot]).unwrap()));
                 tally.record(slot, judgement, Duration::ZERO);
                 let last = tally.last.as_ref().map_or(0, |(reply, _)| reply.body.len());
                 let judged: usize = tally.carrying().map(Judgement::body_len).sum();
@@ -445,7 +450,8 @@ fn the_detail_of_an_outcome() {
             tally.begin_stage(after);
             for (slot, request) in requests.asked.iter().enumerate() {
                 let reply = brought.next().unwrap().map_err(|kind| Failure::new(kind, ""));
-                tally.record(slot, judge(request, reply), Duration::ZERO);
+                let judgement = judged(&tally, request, reply);
+                tally.record(slot, judgement, Duration::ZERO);
             }
             tally.close_stage(Duration::ZERO);
         }
@@ -597,7 +603,7 @@ proptest! {
         let refusal = Judgement::Reject(reply(reject_status, "text/plain", "first").unwrap());
         prop_assert_eq!(tally.record(2, refusal, Duration::ZERO), Progress::Settled);
         for (slot, brought) in [0, 1, 3].into_iter().zip(late) {
-            let judgement = judge(&requests.asked[slot], brought.map_err(|kind| Failure::new(kind, "late")));
+            let judgement = judged(&tally, &requests.asked[slot], brought.map_err(|kind| Failure::new(kind, "late")));
             prop_assert_eq!(tally.record(slot, judgement, Duration::ZERO), Progress::Settled);
         }
         tally.close_stage(Duration::ZERO);

@@ -18,7 +18,8 @@ fn run(guard: TableGuard, document: &str, stages: &[Vec<Brought>]) -> (Outcome, 
     while let Some(requests) = tally.open_stage() {
         let stage = stages.next().unwrap();
         for request in requests.asked.iter().rev() {
-            let judgement = judge(
+            let judgement = judged(
+                &tally,
                 request,
                 stage[request.slot].clone().map_err(|kind| Failure::new(kind, "")),
             );

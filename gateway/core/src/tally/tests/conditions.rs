@@ -33,9 +33,13 @@ fn run(rules: &Rules, document: &str, stages: &[Vec<Told>]) -> (Outcome, Draft, 
     while let Some(requests) = tally.open_stage() {
         let stage = stages.next().unwrap();
         for request in &requests.asked {
-            asked.push(request.backend.name.to_string());
+            asked.push(requests.plan.backend(request.id).unwrap().name.to_string());
             let brought = stage[request.slot].1.clone();
-            let judgement = judge(request, brought.map_err(|kind| Failure::new(kind, "told to")));
+            let judgement = judged(
+                &tally,
+                request,
+                brought.map_err(|kind| Failure::new(kind, "told to")),
+            );
             tally.record(request.slot, judgement, Duration::from_secs(1));
         }
         tally.close_stage(Duration::from_secs(2));

@@ -14,7 +14,7 @@ fn open(rules: &Rules, replies: &[Brought]) -> Tally {
         let brought = replies[request.slot]
             .clone()
             .map_err(|kind| Failure::new(kind, "told to"));
-        let judgement = judge(&request, brought);
+        let judgement = judged(&tally, &request, brought);
         assert_eq!(
             tally.record(request.slot, judgement, Duration::ZERO),
             Progress::Open

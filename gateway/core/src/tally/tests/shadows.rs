@@ -38,8 +38,9 @@ fn find(rules: &Rules, document: &str, stages: &[Vec<Brought>], shade: &Shade) -
     let happened = tally.happened().unwrap();
     let gist = Gist::of(shadows.base(), &happened);
     assert_eq!(gist.verdict(), tally.finish(Form::Single).0.verdict());
-    let judgement = match opened.asked.first() {
+    let judgement = match opened.requests.asked.first() {
         Some(request) => judge(
+            opened.requests.plan.backend(request.id).unwrap(),
             request,
             shade
                 .brought
