@@ -53,8 +53,16 @@ pub struct Traces {
 #[derive(Debug, Default)]
 struct Kept {
     /// The oldest in front.
-    hooks: VecDeque<Finished>,
+    hooks: VecDeque<Weighed>,
     /// What they hold, about.
+    bytes: usize,
+}
+
+/// A hook, and what it holds, about, in bytes. By the time that it is forgotten it has left every cache: weighing it
+/// again took as long as all else that is done here.
+#[derive(Debug)]
+struct Weighed {
+    hook: Box<Finished>,
     bytes: usize,
 }
 
@@ -62,14 +70,15 @@ struct Kept {
 
 impl Traces {
     /// Remembers a hook, and forgets the oldest that are too many or too much for these limits.
-    pub fn keep(&self, mut hook: Finished, limits: &plan::Traces) {
+    pub fn keep(&self, hook: Finished, limits: &plan::Traces) {
+        let mut hook = Box::new(hook);
         if hook.document.len() > LARGEST_DOCUMENT {
             hook.document = Bytes::new();
         }
         let bytes = hook.weight();
         let mut kept = self.kept();
         kept.bytes += bytes;
-        kept.hooks.push_back(hook);
+        kept.hooks.push_back(Weighed { hook, bytes });
         let forgotten = kept.shrink_to(limits, &self.shadows);
         drop(kept);
         // Freeing takes longer than the lock should be held.
@@ -80,14 +89,14 @@ impl Traces {
     pub fn summaries(&self, limits: &plan::Traces) -> Vec<Summary> {
         let mut kept = self.kept();
         kept.shrink_to(limits, &self.shadows);
-        kept.hooks.iter().rev().map(Summary::of).collect()
+        kept.hooks().map(Summary::of).collect()
     }
 
     /// All that is remembered of the hook with this id, but for what is hidden.
     pub fn find(&self, id: &str, limits: &plan::Traces) -> Option<Trace> {
         let mut kept = self.kept();
         kept.shrink_to(limits, &self.shadows);
-        let hook = kept.hooks.iter().rev().find(|hook| *hook.id == *id)?;
+        let hook = kept.hooks().find(|hook| *hook.id == *id)?;
         let (trace, document) = (Trace::of(hook, &limits.hide), hook.document.clone());
         drop(kept);
         let shadows = self.shadows.of_hook(id, limits);
@@ -114,14 +123,19 @@ impl Traces {
 // === impl Kept ===
 
 impl Kept {
+    /// The latest first.
+    fn hooks(&self) -> impl Iterator<Item = &Finished> {
+        self.hooks.iter().rev().map(|one| &*one.hook)
+    }
+
     /// Shadows hold some of the memory too.
-    fn shrink_to(&mut self, limits: &plan::Traces, shadows: &KeptShadows) -> Vec<Finished> {
+    fn shrink_to(&mut self, limits: &plan::Traces, shadows: &KeptShadows) -> Vec<Weighed> {
         let mut forgotten = Vec::new();
         while self.hooks.len() > limits.keep || self.bytes + shadows.held() > limits.memory {
             let Some(oldest) = self.hooks.pop_front() else {
                 break;
             };
-            self.bytes -= oldest.weight();
+            self.bytes -= oldest.bytes;
             forgotten.push(oldest);
         }
         forgotten

@@ -121,7 +121,7 @@ fn memory_is_bounded_by_what_is_held() {
     );
     assert_eq!(ids(&traces).first().map(String::as_str), Some("large"));
     assert_eq!(ids(&traces).len(), 10);
-    let weight: usize = traces.kept().hooks.iter().map(Finished::weight).sum();
+    let weight: usize = traces.kept().hooks().map(Finished::weight).sum();
     assert_eq!(traces.kept().bytes, weight);
 }
 
