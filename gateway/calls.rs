@@ -27,7 +27,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use self::set::{Set, Stay};
 use crate::buffered::{Full, Held};
-use crate::offload::offload;
+use crate::offload::{is_heavy, offload};
 
 /// How long a call without a say any more may take to end. Cutting it at once costs its connection: half of
 /// the throughput where rejects are common.
@@ -149,10 +149,15 @@ async fn one<C: Caller>(common: Arc<Common<C>>, request: Request) -> Option<Ende
         return None;
     }
     let slot = request.slot;
-    let weight = weight(common.plan.backend(request.id)?, &request, &brought);
-    let judging = common.clone();
-    let judged = move || Some(judge(judging.plan.backend(request.id)?, &request, brought));
-    let judgement = offload(weight, judged).await?;
+    let backend = common.plan.backend(request.id)?;
+    let weight = weight(backend, &request, &brought);
+    let judgement = if is_heavy(weight) {
+        let common = common.clone();
+        let judged = move || Some(judge(common.plan.backend(request.id)?, &request, brought));
+        offload(weight, judged).await?
+    } else {
+        judge(backend, &request, brought)
+    };
     watch.judged(&judgement);
     Some(Ended {
         slot,

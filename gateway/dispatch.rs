@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::buffered::Held;
 use crate::calls::{self, Caller};
 use crate::drawing::draw;
-use crate::offload::offload;
+use crate::offload::{is_heavy, offload};
 
 #[cfg(test)]
 mod tests;
@@ -72,7 +72,12 @@ pub async fn dispatch<C: Caller>(caller: &Arc<C>, tally: Tally, deadline: Instan
         caller.keep(tally.document(), held);
     }
     let happened = tally.happened();
-    let (outcome, draft) = offload(tally.weight(), move || tally.finish(form)).await;
+    let weight = tally.weight();
+    let (outcome, draft) = if is_heavy(weight) {
+        offload(weight, move || tally.finish(form)).await
+    } else {
+        tally.finish(form)
+    };
     let (answer, dropped) = match draft {
         Draft::Ready(answer, dropped) => (answer, dropped),
         Draft::Sheet(drawing) => draw(drawing, deadline).await,

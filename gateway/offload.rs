@@ -18,6 +18,12 @@ pub const HEAVY: usize = 1024 * 1024;
 /// Tokio's 10 s the look at the configuration's files every 2 s would keep five of them for good after one busy moment.
 pub const SPARE: Duration = Duration::from_secs(1);
 
+/// Whether work that goes through about so many bytes leaves the thread. What makes much of little may ask by itself, so
+/// that this is not moved into a future and out of it.
+pub fn is_heavy(weight: usize) -> bool {
+    weight >= HEAVY
+}
+
 /// Runs `work`, which goes through about `weight` bytes: here and now, or off the thread where that is heavy. A panic in
 /// it is a panic here.
 ///
@@ -26,10 +32,10 @@ pub fn offload<T: Send + 'static>(
     weight: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> impl Future<Output = T> + Send {
-    let done = if weight < HEAVY {
-        Ok(work())
-    } else {
+    let done = if is_heavy(weight) {
         Err(spawn_blocking(work))
+    } else {
+        Ok(work())
     };
     async {
         match done {
