@@ -12,7 +12,7 @@ use koigate_core::reply::Reply;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::h1::{Decoder, Progress, Then, Whole};
+use super::h1::{Decoder, LastHead, Progress, Then, Whole};
 use super::request::{Check, Request};
 use super::wire::Wire;
 use super::{scratch, timed_out};
@@ -35,6 +35,8 @@ const COPIED: usize = 8 * 1024;
 pub(super) struct Connection {
     wire: Wire,
     opened: Instant,
+    /// The head of a reply before.
+    last: LastHead,
     /// Rings when the exchange at hand has taken too long.
     alarm: Option<Alarm>,
 }
@@ -99,6 +101,7 @@ impl Connection {
         Self {
             wire,
             opened: Instant::now(),
+            last: LastHead::default(),
             alarm: None,
         }
     }
@@ -154,7 +157,7 @@ impl Connection {
                 state: Sent::No,
             },
             input: INPUT,
-            decoder,
+            decoder: decoder.after(&mut self.last),
             heard: Heard::Nothing,
         }
     }

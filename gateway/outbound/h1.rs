@@ -22,7 +22,7 @@ use self::head::{HeadReader, ReplyHead};
 use crate::buffered::{Full, Held, Room};
 use crate::http1::{BodyReader, Step};
 
-pub use self::head::{MAX_HEAD, MAX_LINES};
+pub use self::head::{LastHead, MAX_HEAD, MAX_LINES};
 
 /// The most interim answers (1xx) before a reply that are read. More mean nothing to anybody: they are left
 /// unread, so that they cost no time either, and the call ends at its timeout.
@@ -35,6 +35,8 @@ pub struct Decoder<'a> {
     max_reply: usize,
     /// Where the body counts, if anywhere.
     room: Option<&'a Arc<Room>>,
+    /// The head before on the same connection, where that is remembered.
+    last: Option<&'a mut LastHead>,
     interim: u32,
 }
 
@@ -95,7 +97,17 @@ impl<'a> Decoder<'a> {
             state: State::Head(HeadReader::default()),
             max_reply,
             room,
+            last: None,
             interim: 0,
+        }
+    }
+
+    /// The same on a connection whose last head was this. Where the reply's is another, that takes its place.
+    #[must_use]
+    pub fn after(self, last: &'a mut LastHead) -> Self {
+        Self {
+            last: Some(last),
+            ..self
         }
     }
 
@@ -111,7 +123,11 @@ impl<'a> Decoder<'a> {
             if self.interim > MAX_INTERIM {
                 return Ok(Progress::Endless);
             }
-            let Some((head, rest)) = reader.take(input)? else {
+            let taken = match &mut self.last {
+                Some(last) => reader.take_after(last, input),
+                None => reader.take(input),
+            };
+            let Some((head, rest)) = taken? else {
                 return Ok(Progress::More);
             };
             input = rest;

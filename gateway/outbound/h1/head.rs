@@ -15,6 +15,9 @@ pub const MAX_HEAD: usize = 64 * 1024;
 /// The most header lines of a head.
 pub const MAX_LINES: usize = 256;
 
+/// The largest head that a connection remembers, in bytes.
+const REMEMBERED: usize = 1024;
+
 /// The part of a status line that can be wrong: version, status, and what delimits it (`HTTP/1.1 200` and one).
 const STATUS_PREFIX: usize = 13;
 
@@ -30,8 +33,20 @@ pub(super) struct HeadReader {
     judged: bool,
 }
 
-/// What matters of a head.
+/// The last head of a connection that came in one piece, if one did. Most backends say the same again and again, and to
+/// read the heads of three replies was a twentieth of a hook's instructions.
+#[derive(Debug, Default)]
+pub struct LastHead(Option<Box<Known>>);
+
+/// A head, as it came and as it was read.
 #[derive(Debug)]
+struct Known {
+    bytes: Vec<u8>,
+    head: ReplyHead,
+}
+
+/// What matters of a head.
+#[derive(Debug, Clone)]
 pub(super) struct ReplyHead {
     /// 100 to 999.
     pub(super) status: u16,
@@ -89,6 +104,23 @@ impl HeadReader {
         ReplyHead::parse(&self.partial).map(|head| Some((head, rest)))
     }
 
+    /// The same where `last` is the head before on this connection, and becomes this one.
+    pub(super) fn take_after<'a>(
+        &mut self,
+        last: &mut LastHead,
+        input: &'a [u8],
+    ) -> Result<Option<(ReplyHead, &'a [u8])>, Failure> {
+        let begins = self.partial.is_empty();
+        if begins && let Some(again) = last.begins(input) {
+            return Ok(Some(again));
+        }
+        let taken = self.take(input)?;
+        if begins && let Some((head, rest)) = &taken {
+            last.remember(input.get(..input.len() - rest.len()).unwrap_or_default(), head);
+        }
+        Ok(taken)
+    }
+
     /// Refuses what can't become a head any more, so that garbage is not waited for.
     fn judge(&mut self) -> Result<(), Failure> {
         if !self.judged {
@@ -128,8 +160,10 @@ impl ReplyHead {
 
     /// Reads a whole head.
     fn parse(head: &[u8]) -> Result<Self, Failure> {
-        judge_status(head)?;
-        judge_size(head)?;
+        if head.len() > MAX_HEAD {
+            judge_status(head)?;
+            judge_size(head)?;
+        }
         let mut lines = [const { MaybeUninit::uninit() }; MAX_LINES];
         let mut response = Response::new(&mut []);
         let parsed =
@@ -137,12 +171,21 @@ impl ReplyHead {
         match parsed {
             Ok(Status::Complete(_)) => {}
             Ok(Status::Partial) => return Err(protocol(NO_REPLY)),
-            Err(httparse::Error::TooManyHeaders) => return Err(protocol("a header over 256 lines")),
-            Err(_) => return Err(protocol("a malformed header")),
+            Err(error) => {
+                // First what is known first of a head that comes in pieces.
+                judge_status(head)?;
+                return Err(protocol(match error {
+                    httparse::Error::TooManyHeaders => "a header over 256 lines",
+                    _ => "a malformed header",
+                }));
+            }
         }
         let (Some(version), Some(status)) = (response.version, response.code) else {
             return Err(protocol(NO_REPLY));
         };
+        if status < 100 {
+            return Err(protocol(NO_REPLY));
+        }
         if status == 101 {
             return Err(protocol("another protocol that nobody asked for"));
         }
@@ -151,6 +194,36 @@ impl ReplyHead {
             fields.note(line.name, line.value)?;
         }
         Ok(fields.into_head(status, version))
+    }
+}
+
+// === impl LastHead ===
+
+impl LastHead {
+    /// This head and what follows it, if these bytes begin with it.
+    fn begins<'a>(&self, input: &'a [u8]) -> Option<(ReplyHead, &'a [u8])> {
+        let known = self.0.as_ref()?;
+        let rest = input.strip_prefix(&*known.bytes)?;
+        Some((known.head.clone(), rest))
+    }
+
+    fn remember(&mut self, bytes: &[u8], head: &ReplyHead) {
+        // No other follows on a connection that ends, and an interim head would take the place of the one after it.
+        if head.then == Then::Close || head.is_interim() || bytes.len() > REMEMBERED {
+            return;
+        }
+        let head = head.clone();
+        match &mut self.0 {
+            Some(known) => {
+                known.bytes.clear();
+                known.bytes.extend_from_slice(bytes);
+                known.head = head;
+            }
+            None => {
+                let bytes = bytes.to_vec();
+                self.0 = Some(Box::new(Known { bytes, head }));
+            }
+        }
     }
 }
 

@@ -18,7 +18,10 @@ type Outcome = Result<Progress, Failure>;
 
 /// Feeds a reply whose bytes come in these pieces, after which the connection ends unless the reply is whole.
 fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
-    let mut decoder = Decoder::new(MAX, None);
+    feed(Decoder::new(MAX, None), pieces)
+}
+
+fn feed<'a>(mut decoder: Decoder<'_>, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
     let mut progress = Progress::More;
     for piece in pieces {
         match &mut progress {
@@ -351,6 +354,10 @@ fn limits_of_the_head() {
     };
     check(size(MAX_HEAD), 200, "x", Then::Reuse);
     check_fails(size(MAX_HEAD + 1), FailureKind::Protocol);
+    // What is no reply is none, however large, and however it is cut.
+    for large in [lines(MAX_LINES + 1), size(MAX_HEAD + 1)] {
+        check_fails(large.replace("200 OK", "001 OK"), FailureKind::Protocol);
+    }
     // A head without end is refused at its limit, not waited for.
     check_fails(&size(2 * MAX_HEAD)[..MAX_HEAD + 1], FailureKind::Protocol);
     check_fails(
@@ -466,6 +473,27 @@ proptest! {
         let pieces = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]);
         let whole = outcome(&bytes);
         prop_assert_eq!(decode(pieces), whole);
+    }
+
+    /// The replies that came before on the same connection change nothing, however much they have in common.
+    #[test]
+    fn what_came_before_changes_nothing(
+        begins in prop::sample::select(vec!["HTTP/1.1 204 \r\n\r\n", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 \r\n\r\n"]),
+        tails in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(part(), 0..5)), 2..5),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut last = LastHead::default();
+        let mut bytes = begins.as_bytes().to_vec();
+        for (kept, parts) in tails {
+            bytes.truncate(kept.index(2 * bytes.len() + 1));
+            bytes.extend(parts.concat());
+            let (front, rest) = bytes.split_at(cut.index(2 * bytes.len() + 1).min(bytes.len()));
+            let after = Decoder::new(MAX, None).after(&mut last);
+            prop_assert_eq!(feed(after, [front, rest].into_iter()), outcome(&bytes));
+            // And once more, when it is the last itself.
+            let again = Decoder::new(MAX, None).after(&mut last);
+            prop_assert_eq!(feed(again, [&*bytes].into_iter()), outcome(&bytes));
+        }
     }
 
     /// A reply that was written as RFC 9112 has it comes back.
