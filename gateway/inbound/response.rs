@@ -60,7 +60,12 @@ pub(super) fn encode(
     // RFC 9110 section 8.6: a 204 has no Content-Length, and neither has it a body.
     let bodiless = matches!(answer.status, 204 | 304);
     if !bodiless {
-        field(out, b"Content-Length", answer.body.len().to_string().as_bytes());
+        let mut length = itoa::Buffer::new();
+        field(
+            out,
+            b"Content-Length",
+            length.format(answer.body.len()).as_bytes(),
+        );
     }
     match persistence {
         // What HTTP/1.1 does anyway.
@@ -81,7 +86,7 @@ pub(super) fn encode(
 
 fn status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.to_string().as_bytes());
+    out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
     out.push(b' ');
     // The reason may be empty, the space before it not (RFC 9112 section 4).
     let reason = StatusCode::from_u16(status)

@@ -135,6 +135,16 @@ fn a_request_to_the_byte() {
     let mut output = Vec::new();
     request(&template, "{}").write_head(&mut output);
     assert_eq!(String::from_utf8_lossy(&output), expected);
+
+    // An observer is told how the hook ended, behind the rest.
+    let notice = Request {
+        verdict: Some("reject"),
+        ..request(&template, "{}")
+    };
+    output.clear();
+    notice.write_head(&mut output);
+    let expected = expected.replace("-01\r\n", "-01\r\nX-Koigate-Verdict: reject\r\n");
+    assert_eq!(String::from_utf8_lossy(&output), expected);
 }
 
 #[test]
