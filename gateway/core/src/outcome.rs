@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attachment::{AttachmentKind, Dropped};
-use crate::changes::{Change, excerpt};
+use crate::changes::{Change, EXCERPT, excerpt};
 use crate::failure::Failure;
 use crate::guards::{Denied, Power};
 use crate::hook::HookName;
@@ -76,7 +76,7 @@ pub struct Said {
     pub content_type: String,
     /// How long its body is, in bytes.
     pub length: usize,
-    /// The beginning of a text that the user reads, decoded: [`EXCERPT`](crate::changes::EXCERPT) bytes at most. Empty for what is no text.
+    /// The beginning of a text that the user reads, decoded: [`EXCERPT`] bytes at most. Empty for what is no text.
     pub text: String,
 }
 
@@ -184,7 +184,8 @@ impl Said {
             content_type: excerpt(&String::from_utf8_lossy(label)),
             length: reply.body.len(),
             text: if is_text {
-                excerpt(&reply.text())
+                // Of four bytes there is at least one of text.
+                excerpt(&reply.beginning(4 * EXCERPT))
             } else {
                 String::new()
             },

@@ -72,6 +72,17 @@ impl Reply {
         self.charset().decode(&self.body).0
     }
 
+    /// The beginning of that text, as far as so many bytes of the body say it. A character that they cut is left out.
+    pub fn beginning(&self, most: usize) -> Cow<'_, str> {
+        let Some(bytes) = self.body.get(..most).filter(|_| most < self.body.len()) else {
+            return self.text();
+        };
+        let mut decoder = self.charset().new_decoder();
+        let mut text = String::with_capacity(decoder.max_utf8_buffer_length(most).unwrap_or(most));
+        let _ = decoder.decode_to_string(bytes, &mut text, false);
+        Cow::Owned(text)
+    }
+
     /// The file name that `Content-Disposition` gives, made safe: at most 255 bytes, no path, no control
     /// characters, never empty.
     pub fn file_name(&self) -> Option<String> {
@@ -159,6 +170,26 @@ mod tests {
         check("text/plain", b"\xbd\xda", "\u{fffd}\u{fffd}");
         check("text/plain; charset=gbk", b"a\xff", "a\u{fffd}");
         check("-", b"", "");
+    }
+
+    #[test]
+    fn texts_begin_as_they_go_on() {
+        let check = |content_type: &str, body: &[u8], most: usize, expected: &str| {
+            let text = reply(content_type, "-", body);
+            assert_eq!(text.beginning(most), expected, "{content_type} {most}");
+        };
+        check("text/plain", "节点".as_bytes(), 6, "节点");
+        check("text/plain", "节点".as_bytes(), 5, "节");
+        check("text/plain", "节点".as_bytes(), 2, "");
+        check("text/plain; charset=gbk", b"\xbd\xda\xb5\xe3", 3, "节");
+        check("text/plain; charset=gbk", b"\xbd\xda\xb5\xe3", 4, "节点");
+        check("text/plain; charset=latin1", b"caf\xe9", 9, "café");
+        check("text/plain; charset=gbk", b"\xef\xbb\xbf\xe8\x8a\x82", 5, "");
+        check("text/plain", b"\xff\xfe\x82\x82\xb9\x70", 5, "节");
+        check("text/plain; charset=iso-2022-jp", b"\x1b$B@a\x1b(B", 5, "節");
+        check("text/plain", "a节".as_bytes(), 2, "a");
+        check("text/plain", b"a\xbd\xda", 3, "a\u{fffd}\u{fffd}");
+        check("-", b"", 0, "");
     }
 
     #[test]
