@@ -1,6 +1,7 @@
 //! A request's body: bounded in size and in time, and with what all others hold. Never more than what has arrived
 //! is kept or counted for it: to announce much is cheap.
 
+use std::mem;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -57,13 +58,19 @@ pub(super) async fn read(
     if head.expects_continue() {
         caller.write(&b"HTTP/1.1 100 Continue\r\n\r\n"[..]).await?;
     }
-    match announced {
-        Some(length) => of_length(caller, length, held).await,
-        None => in_chunks(caller, max_body, held).await.map(Body::counted),
+    let mut held = held;
+    let body = match announced {
+        Some(length) => of_length(caller, length, &mut held).await,
+        None => in_chunks(caller, max_body, &mut held).await.map(Body::counted),
+    };
+    if body.is_err() {
+        // Before its room goes: others would have made use of that already.
+        caller.forget();
     }
+    body
 }
 
-async fn of_length(caller: &mut Caller, length: usize, mut held: Held) -> Result<Body, Broken> {
+async fn of_length(caller: &mut Caller, length: usize, held: &mut Held) -> Result<Body, Broken> {
     let mut pace = None;
     loop {
         let arrived = caller.arrived().len();
@@ -74,7 +81,7 @@ async fn of_length(caller: &mut Caller, length: usize, mut held: Held) -> Result
             let bytes = caller.take(length);
             return Ok(Body {
                 uncounted: is_most.then(|| bytes.clone()),
-                bytes: held.around(bytes),
+                bytes: mem::replace(held, Held::uncounted()).around(bytes),
             });
         }
         // Most bodies come with their head, and nobody has to look at a clock for them.
@@ -83,7 +90,7 @@ async fn of_length(caller: &mut Caller, length: usize, mut held: Held) -> Result
     }
 }
 
-async fn in_chunks(caller: &mut Caller, max_body: usize, mut held: Held) -> Result<Bytes, Broken> {
+async fn in_chunks(caller: &mut Caller, max_body: usize, held: &mut Held) -> Result<Bytes, Broken> {
     let mut pace = Pace::begin();
     let mut reader = BodyReader::new(BodyFraming::Chunked);
     let mut body = BytesMut::new();
@@ -101,7 +108,7 @@ async fn in_chunks(caller: &mut Caller, max_body: usize, mut held: Held) -> Resu
             Step::End { rest } => {
                 let used = caller.arrived().len() - rest.len();
                 caller.skip(used);
-                return Ok(held.around(body));
+                return Ok(mem::replace(held, Held::uncounted()).around(body));
             }
             Step::More => {
                 caller.skip(usize::MAX);

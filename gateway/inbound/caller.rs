@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -18,7 +18,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::alarm::Alarm;
-use crate::buffered::growth;
+use crate::buffered::{free, growth};
 use crate::http1::{STRETCH, TURN};
 
 /// A first read's room: a hook of 12 nodes with its head, and place to spare.
@@ -225,7 +225,7 @@ impl Caller {
         }
         // Else the rest would hold the whole block for as long as the connection idles.
         let rest = BytesMut::from(self.arrived.get(count..).unwrap_or_default());
-        let mut taken = std::mem::replace(&mut self.arrived, rest);
+        let mut taken = mem::replace(&mut self.arrived, rest);
         self.used = 0;
         taken.truncate(count);
         taken.freeze()
@@ -240,7 +240,8 @@ impl Caller {
 
     /// Drops all that has arrived, and the memory that it took.
     pub(super) fn forget(&mut self) {
-        self.arrived = BytesMut::new();
+        let (block, arrived) = (self.block(), mem::take(&mut self.arrived));
+        free(block, || drop(arrived));
         self.used = 0;
     }
 

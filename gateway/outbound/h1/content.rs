@@ -1,6 +1,8 @@
 //! The content of a reply's body: collected within a bound, and freed from a content coding on the way, so that
 //! a small body that would become a huge one is noticed before it has.
 
+use std::mem;
+
 use bytes::buf::Limit;
 use bytes::{BufMut as _, Bytes};
 use flate2::{Decompress, FlushDecompress, Status};
@@ -8,7 +10,7 @@ use koigate_core::failure::Failure;
 
 use super::head::Coding;
 use super::{overloaded, protocol, too_large};
-use crate::buffered::{Held, growth};
+use crate::buffered::{Held, free, growth};
 
 /// The least room that a decoder is given at once, in bytes.
 const INFLATE_ROOM: usize = 16 * 1024;
@@ -65,8 +67,9 @@ impl Content {
     }
 
     /// The same, and the body counts there.
-    pub(super) fn held_in(self, held: Held) -> Self {
-        Self { held, ..self }
+    pub(super) fn held_in(mut self, held: Held) -> Self {
+        self.held = held;
+        self
     }
 
     /// Takes the next bytes of the body in.
@@ -116,8 +119,20 @@ impl Content {
             inflate.finish()?;
         }
         // A body may be held for as long as its hook; what growing left over need not be.
-        self.body.shrink_to_fit();
-        Ok(self.held.around(self.body))
+        let mut body = mem::take(&mut self.body);
+        if body.capacity() > body.len() {
+            free(body.capacity(), || body.shrink_to_fit());
+        }
+        let held = mem::replace(&mut self.held, Held::uncounted());
+        Ok(held.around(body))
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        // Of a reply that comes to nothing. Its room goes after it.
+        let body = mem::take(&mut self.body);
+        free(body.capacity(), || drop(body));
     }
 }
 
