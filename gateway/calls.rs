@@ -57,8 +57,8 @@ pub trait Caller: Send + Sync + 'static {
         Ok(Held::uncounted())
     }
 
-    /// This is what has been made in that room; the next stage is sent it.
-    fn keep(&self, _made: &Bytes, _held: Held) {}
+    /// This has been made of the replies, in its room; the next stage is sent it.
+    fn keep(&self, _made: &Bytes) {}
 }
 
 /// Who wants to know what a reply is judged to be. Dropped instead, nobody has judged it.

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use koigate_core::answer::{Answer, Draft};
+use koigate_core::answer::{Answer, Draft, Joining};
+use koigate_core::attachment::Dropped;
 use koigate_core::multipart::Form;
 use koigate_core::outcome::Outcome;
 use koigate_core::shadow::Happened;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use crate::buffered::Held;
 use crate::calls::{self, Caller};
 use crate::drawing::draw;
-use crate::offload::{is_heavy, offload};
+use crate::offload::offload;
 
 #[cfg(test)]
 mod tests;
@@ -63,30 +64,45 @@ pub async fn dispatch<C: Caller>(caller: &Arc<C>, tally: Tally, deadline: Instan
             tally.finds_no_room(&full.to_string());
             Held::uncounted()
         });
-        // Who has not answered is named; edits fold in configured order.
-        tally = offload(tally.weight(), move || {
+        // Who has not answered is named; edits fold in configured order. Room goes with what is made in it.
+        let made;
+        (tally, made) = offload(tally.weight(), move || {
             tally.close_stage(started.elapsed());
-            tally
+            let made = tally.keep_made(|document| held.around(document));
+            (tally, made)
         })
         .await;
-        caller.keep(tally.document(), held);
+        if made {
+            caller.keep(tally.document());
+        }
     }
     let happened = tally.happened();
-    let weight = tally.weight();
-    let (outcome, draft) = if is_heavy(weight) {
-        offload(weight, move || tally.finish(form)).await
-    } else {
-        tally.finish(form)
-    };
+    let (outcome, draft) = tally.finish(form);
     let (answer, dropped) = match draft {
         Draft::Ready(answer, dropped) => (answer, dropped),
-        Draft::Sheet(drawing) => draw(drawing, deadline).await,
+        // Boxed, since few hooks need it and all would carry it.
+        Draft::Joint(joining) => Box::pin(join(caller, joining)).await,
+        Draft::Sheet(drawing) => Box::pin(draw(caller, drawing, deadline)).await,
     };
     Done {
         outcome: outcome.without(dropped),
         answer,
         happened,
     }
+}
+
+/// Joins replies in room of their own, which goes with the answer. Without any, what passes as it is does.
+async fn join<C: Caller>(caller: &Arc<C>, mut joining: Joining) -> (Answer, Vec<Dropped>) {
+    let caller = caller.clone();
+    offload(joining.weight(), move || match caller.hold(joining.makes()) {
+        Ok(held) => {
+            let (mut answer, dropped) = joining.join();
+            answer.body = held.around(answer.body);
+            (answer, dropped)
+        }
+        Err(_) => joining.without_room(),
+    })
+    .await
 }
 
 /// Opens the next stage; conditions may have to look into a large document.

@@ -10,6 +10,8 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
+use crate::calls::Caller;
+
 /// How many sheets are drawn at once: one a core, since each keeps one busy and holds the pixels of its pictures.
 static PLACES: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
@@ -23,16 +25,16 @@ impl Drop for Stop {
     }
 }
 
-/// Draws a sheet: the answer, and which pictures are not in it. One that isn't ready at the deadline is given up,
-/// and the first picture passes alone.
-pub async fn draw(drawing: Drawing, deadline: Instant) -> (Answer, Vec<Dropped>) {
+/// Draws a sheet: the answer, and which pictures are not in it. One that isn't ready at the deadline is given up, and so
+/// is one for which there is no room then: the first picture passes alone.
+pub async fn draw<C: Caller>(caller: &Arc<C>, drawing: Drawing, deadline: Instant) -> (Answer, Vec<Dropped>) {
     let stop = Stop(Arc::default());
     let work = async {
         // The semaphore is never closed.
         let place = PLACES.acquire().await.ok()?;
-        let (drawing, stop) = (drawing.clone(), stop.0.clone());
+        let (caller, drawing, stop) = (caller.clone(), drawing.clone(), stop.0.clone());
         let draw = move || {
-            let drawn = drawing.draw(&stop);
+            let drawn = drawing.draw(&stop, |png| Some(caller.hold(png.len()).ok()?.around(png)));
             drop(place);
             drawn
         };

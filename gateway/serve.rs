@@ -27,7 +27,7 @@ use crate::dispatch::{Done, dispatch};
 use crate::ids::Ids;
 use crate::inbound::{Admitted, Capacity, Door, Head, Refusal, Request, Response};
 use crate::journal;
-use crate::live::{COUNTED, HookCaller, LiveHook, Running};
+use crate::live::{HookCaller, LiveHook, Running};
 use crate::metrics::Metrics;
 use crate::milliseconds::push_milliseconds;
 use crate::observers::{Account, Tidings};
@@ -271,17 +271,6 @@ impl Served {
         Beside::begin(begun, posted)
     }
 
-    /// A large answer may have been made of the replies: it counts beside them until it is written, since a caller
-    /// may take its time with it.
-    fn counted(&self, mut answer: Answer) -> Answer {
-        if answer.body.len() >= COUNTED {
-            let mut held = self.running.room().open();
-            held.insist(answer.body.len());
-            answer.body = held.around(answer.body);
-        }
-        answer
-    }
-
     /// Whether anybody will want to see more than the log says.
     fn detail(&self) -> Detail {
         match self.running.plan.admin.traces.keep {
@@ -300,7 +289,7 @@ impl Served {
         self.hook.meters.count(&outcome, took.as_secs_f64());
         journal::hook(&self.ids.request, &outcome, took);
         let answered = Answered::of(&answer);
-        let mut response = self.response(self.counted(answer), Some(&outcome));
+        let mut response = self.response(answer, Some(&outcome));
         if let Some(happened) = happened.filter(|_| self.is_observed()) {
             let account = Account::of(&self.ids.request, &outcome, (took, answered.status));
             response = self.told_after(response, (outcome.verdict(), account), happened.document);

@@ -404,10 +404,12 @@ async fn bodies_of_all_hooks_share_one_room() {
 
 #[tokio::test]
 async fn a_reply_that_finds_no_room_is_a_failed_call() {
-    let part = text("x").with("y".repeat(700_000));
-    let begun = script().sends(part.to_wire());
-    let large = |name: &str| backend(name).replies(begun.clone()).starts();
-    let (one, two, three) = (large("one"), large("two"), large("three"));
+    let large = |name: &str, bytes| {
+        let part = text("x").with("y".repeat(bytes));
+        backend(name).replies(script().sends(part.to_wire())).starts()
+    };
+    let (one, two) = (large("one", 500_000), large("two", 500_000));
+    let three = large("three", 1_200_000);
     let gateway = gateway()
         .backends([&one, &two, &three])
         .chain("onMessage", "['one', 'two', 'three']")
@@ -417,7 +419,7 @@ async fn a_reply_that_finds_no_room_is_a_failed_call() {
     let answer = gateway.koipy().posts("/onMessage", "{}").await;
     assert_eq!(
         (answer.status, answer.body.len()),
-        (200, 700_000 * 2 + 1),
+        (200, 500_000 * 2 + 1),
         "{answer:?}"
     );
     gateway
@@ -429,7 +431,57 @@ async fn a_reply_that_finds_no_room_is_a_failed_call() {
     gateway.counts("koigate_fail_open_total backend=three", 1.0).await;
     is_empty(&gateway).await;
     let again = gateway.koipy().posts("/onMessage", "{}").await;
-    assert_eq!(again.body.len(), 700_000 * 2 + 1, "it recovers");
+    assert_eq!(again.body.len(), 500_000 * 2 + 1, "it recovers");
+    is_empty(&gateway).await;
+}
+
+/// What several replies would be in one counts beside them, before it is written.
+#[tokio::test]
+async fn an_answer_for_which_there_is_no_room_is_not_made() {
+    let first = "x".repeat(720_000);
+    let one = backend("one").replies(text(&first)).starts();
+    let two = backend("two").replies(text(&"y".repeat(720_000))).starts();
+    let edits = backend("edits")
+        .replies(json_body("{\"result\": {\"y\": 1}}"))
+        .starts();
+    let gateway = gateway()
+        .backends([&one, &two, &edits])
+        .chain("onMessage", "[['one', 'two']]")
+        .chain("onResult", "[['one', 'edits']]")
+        .server(LIMITS)
+        .starts()
+        .await;
+    let koipy = gateway.koipy();
+    let answer = koipy.posts("/onMessage", "{}").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body == first.as_bytes(), "the first passes as it came");
+    let line = [
+        "an attachment was dropped",
+        "hook=\"onMessage\"",
+        "max_buffered has no room",
+    ];
+    gateway.logs(&[&line[..], &["backend=\"two\""]].concat()).await;
+    is_empty(&gateway).await;
+
+    let answer = koipy.posts("/onResult", "{\"result\": {\"x\": 1}}").await;
+    assert_eq!(&*answer.text(), "{\"result\": {\"x\": 1,\"y\": 1}}");
+    let line = [
+        "an attachment was dropped",
+        "hook=\"onResult\"",
+        "max_buffered has no room",
+    ];
+    gateway.logs(&[&line[..], &["backend=\"one\""]].concat()).await;
+    for hook in ["onMessage", "onResult"] {
+        let dropped = format!("koigate_attachments_dropped_total hook={hook} kind=text");
+        gateway.counts(&dropped, 1.0).await;
+    }
+
+    let mut wire = gateway.connect().await;
+    wire.write(hook("/onMessage", "Accept: multipart/mixed\r\n"))
+        .await
+        .unwrap();
+    let answer = wire.answered().await;
+    assert!(answer.body == first.as_bytes(), "nor is it in parts");
     is_empty(&gateway).await;
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use koigate_core::attachment::DropReason;
 use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::guards::Guards;
 use koigate_core::hook::{Hook, HookName};
@@ -23,6 +24,7 @@ use tokio::runtime::Handle;
 use tokio::time::{advance, sleep};
 
 use super::*;
+use crate::buffered::{Full, Room};
 use crate::calls::{LINGER, Lost};
 
 /// What a scripted backend does: after so long, this.
@@ -49,6 +51,8 @@ struct Scripted {
     began: Instant,
     log: Mutex<Vec<(usize, Went, Duration)>>,
     sent: Mutex<Vec<(usize, Bytes)>>,
+    /// For what is made of the replies; without a limit until there is one.
+    room: Arc<Room>,
 }
 
 /// Notes a call as cut unless it is told that it went through.
@@ -76,6 +80,12 @@ impl Caller for Scripted {
         _lost: &Lost,
     ) -> (Result<Reply, Failure>, ()) {
         (self.brings(id, body).await, ())
+    }
+
+    fn hold(&self, bytes: usize) -> Result<Held, Full> {
+        let mut held = self.room.open();
+        held.cover(bytes)?;
+        Ok(held)
     }
 }
 
@@ -246,6 +256,7 @@ fn scene(stages: Vec<Vec<Script>>) -> Scene {
         began: Instant::now(),
         log: Mutex::default(),
         sent: Mutex::default(),
+        room: Arc::default(),
     });
     Scene {
         scripted,
@@ -515,6 +526,88 @@ async fn the_first_to_arrive_decides_also_while_the_thread_is_busy() {
 }
 
 /// What a generated backend does.
+/// The answer to a hook, how it went otherwise, and how much of the room it took while the answer was there.
+async fn roomy(scripts: Vec<Script>, most: usize) -> (String, Vec<(String, DropReason)>, usize) {
+    let scene = scene(vec![scripts]);
+    scene.scripted.room.limit_to(most);
+    let (outcome, answer) = scene.run(10_000).await;
+    let held = scene.scripted.room.held();
+    assert!(held <= most, "{held} of {most}");
+    assert_eq!(answer.status, 200, "{outcome:?}");
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    drop(answer);
+    assert_eq!(scene.scripted.room.held(), 0, "it goes with the answer");
+    let dropped = outcome
+        .dropped
+        .into_iter()
+        .map(|lost| (lost.backend.to_string(), lost.reason));
+    (body, dropped.collect(), held)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_made_has_its_room_before() {
+    let says = |text| script(0, Ok(reply(200, "text/plain", text)));
+    let texts = || vec![says("one"), goes_on(0), says("other")];
+    let joined = "one\nother".len();
+    assert_eq!(
+        roomy(texts(), joined).await,
+        ("one\nother".into(), vec![], joined)
+    );
+    let lost = |backend: &str| (backend.to_owned(), DropReason::NoRoom);
+    let first = ("one".to_owned(), vec![lost("b2")], 0);
+    assert_eq!(
+        roomy(texts(), joined - 1).await,
+        first,
+        "the first passes as it came"
+    );
+    assert_eq!(roomy(vec![says("alone")], 0).await, ("alone".into(), vec![], 0));
+
+    let edited = r#"{"message": {"id": 1}, "result": {"a": 1}}"#;
+    let with = || vec![answers(0, edited), says("one"), says("other")];
+    let (whole, dropped, held) = roomy(with(), 1 << 20).await;
+    assert!(whole.contains("koigate") && dropped.is_empty());
+    // The merged document is gone once the answer is made of it.
+    assert_eq!(held, whole.len());
+    let (document, dropped, held) = roomy(with(), whole.len()).await;
+    assert_eq!(
+        document,
+        edited.replace(' ', "").replace(":", ": ").replace(",", ", ")
+    );
+    assert_eq!((dropped, held), (vec![lost("b1"), lost("b2")], document.len()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sheet_without_room_leaves_the_first_picture() {
+    let mut file = std::io::Cursor::new(Vec::new());
+    let pixels = image::RgbImage::from_pixel(9, 9, image::Rgb([7; 3]));
+    pixels.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    let picture = Bytes::from(file.into_inner());
+    let draws = || {
+        let reply = Reply {
+            body: picture.clone(),
+            ..reply(200, "image/png", "")
+        };
+        script(0, Ok(reply))
+    };
+    for (most, is_alone) in [(1 << 20, false), (0, true)] {
+        let scene = scene(vec![vec![draws(), draws()]]);
+        scene.scripted.room.limit_to(most);
+        let (outcome, answer) = scene.run(10_000).await;
+        assert_eq!(answer.body == picture, is_alone);
+        let reasons: Vec<_> = outcome.dropped.iter().map(|lost| lost.reason).collect();
+        assert_eq!(
+            reasons,
+            if is_alone {
+                vec![DropReason::NoRoom]
+            } else {
+                vec![]
+            }
+        );
+        let held = if is_alone { 0 } else { answer.body.len() };
+        assert_eq!(scene.scripted.room.held(), held);
+    }
+}
+
 fn any_script() -> impl Strategy<Value = Script> {
     let brings = prop_oneof![
         Just(Ok(Reply {

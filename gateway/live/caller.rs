@@ -186,8 +186,8 @@ impl Caller for HookCaller {
         self.made.hold(bytes)
     }
 
-    fn keep(&self, made: &Bytes, held: Held) {
-        self.made.keep(made, held);
+    fn keep(&self, made: &Bytes) {
+        self.made.keep(made);
     }
 }
 

@@ -7,14 +7,21 @@ use bytes::Bytes;
 use crate::buffered::{Full, Held, Room};
 
 /// What is smaller doesn't count: `max_in_flight` bounds it well enough, and it costs most hooks nothing.
-pub const COUNTED: usize = 16 * 1024;
+pub(super) const COUNTED: usize = 16 * 1024;
 
 /// The room that the documents sent for one hook take. Those that share their bytes take it once, and keep it until
 /// the hook and its last call are over.
 pub(super) struct Made {
     room: Arc<Room>,
-    /// Where those begin that have their room; what was posted has had it from the start.
-    known: Mutex<Vec<(usize, Held)>>,
+    known: Mutex<Known>,
+}
+
+/// Where documents begin that have their room.
+struct Known {
+    /// What the stages have made so far, at first what was posted: its room goes with its bytes.
+    whole: usize,
+    /// What was made of it for single backends.
+    views: Vec<(usize, Held)>,
 }
 
 // === impl Made ===
@@ -22,10 +29,13 @@ pub(super) struct Made {
 impl Made {
     /// For a hook that was posted with this document.
     pub(super) fn new(room: Arc<Room>, posted: &Bytes) -> Self {
-        let posted = (begin(posted), Held::uncounted());
+        let known = Known {
+            whole: begin(posted),
+            views: Vec::new(),
+        };
         Self {
             room,
-            known: Mutex::new(vec![posted]),
+            known: Mutex::new(known),
         }
     }
 
@@ -39,16 +49,16 @@ impl Made {
             return Ok(());
         }
         let mut known = self.known();
-        if is_among(&known, sent) {
+        if known.has(sent) {
             return Ok(());
         }
         let mut held = self.room.open();
         held.cover(sent.len())?;
-        known.push((begin(sent), held));
+        known.views.push((begin(sent), held));
         Ok(())
     }
 
-    /// Room for a document that is about to be made.
+    /// Room for what is about to be made.
     ///
     /// # Errors
     ///
@@ -62,26 +72,24 @@ impl Made {
         Ok(held)
     }
 
-    /// This is what has been made in that room, unless it was there before.
-    pub(super) fn keep(&self, made: &Bytes, mut held: Held) {
-        if made.len() < COUNTED {
-            return;
-        }
-        let mut known = self.known();
-        if !is_among(&known, made) {
-            held.shrink_to(made.len());
-            known.push((begin(made), held));
-        }
+    /// This has been made in room of its own, and takes the place of what was there before.
+    pub(super) fn keep(&self, made: &Bytes) {
+        self.known().whole = begin(made);
     }
 
-    fn known(&self) -> MutexGuard<'_, Vec<(usize, Held)>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         // Nothing that runs under the lock leaves it half done.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn is_among(known: &[(usize, Held)], bytes: &Bytes) -> bool {
-    known.iter().any(|(it, _)| *it == begin(bytes))
+// === impl Known ===
+
+impl Known {
+    fn has(&self, bytes: &Bytes) -> bool {
+        let begin = begin(bytes);
+        self.whole == begin || self.views.iter().any(|(it, _)| *it == begin)
+    }
 }
 
 /// Where bytes begin in memory tells whether they are shared. One that has gone may have left its place to another:
@@ -126,15 +134,12 @@ mod tests {
         let made = Made::new(room.clone(), &posted);
         let held = made.hold(3 * COUNTED).unwrap();
         assert!(made.hold(2 * COUNTED).is_err() && made.hold(COUNTED - 1).is_ok());
-        let merged = Bytes::from(vec![2; 2 * COUNTED]);
-        made.keep(&merged, held);
+        let merged = held.around(Bytes::from(vec![2; 2 * COUNTED]));
+        made.keep(&merged);
         assert_eq!((made.cover(&merged), room.held()), (Ok(()), 2 * COUNTED));
-        // Nothing came of it, or little.
-        for document in [&posted, &merged, &Bytes::from_static(b"{}")] {
-            made.keep(document, made.hold(2 * COUNTED).unwrap());
-            assert_eq!(room.held(), 2 * COUNTED);
-        }
         drop(made);
+        assert_eq!(room.held(), 2 * COUNTED, "it goes with the bytes");
+        drop(merged);
         assert_eq!(room.held(), 0);
     }
 }

@@ -28,7 +28,6 @@ pub use self::breaker::Admitted;
 pub use self::caller::HookCaller;
 pub use self::changes::Changes;
 pub use self::configuration::Configuration;
-pub use self::made::COUNTED;
 pub use self::reload::{LastReload, Reloader, Standing, Trigger};
 pub use self::watch::watch;
 use crate::buffered::Room;

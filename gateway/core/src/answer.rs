@@ -2,6 +2,7 @@
 
 mod addons;
 mod drawing;
+mod joining;
 
 #[cfg(test)]
 mod tests;
@@ -9,9 +10,11 @@ mod tests;
 use bytes::Bytes;
 
 pub use self::drawing::Drawing;
+pub use self::joining::Joining;
+use self::joining::What;
 use crate::attachment::{Attachment, AttachmentKind, DropReason, Dropped};
 use crate::disposition;
-use crate::multipart::{self, Form};
+use crate::multipart::Form;
 use crate::plan::Images;
 use crate::reply::Reply;
 
@@ -62,6 +65,8 @@ pub struct Wants {
 pub enum Draft {
     /// The answer, and what could not travel with it.
     Ready(Answer, Vec<Dropped>),
+    /// Several replies, still to be joined.
+    Joint(Joining),
     /// Several pictures, still to be drawn into one.
     Sheet(Drawing),
 }
@@ -83,9 +88,11 @@ pub enum Draft {
 /// What the bot does nothing with ([`AttachmentKind::Other`]) passes only where it is all there is: a
 /// service that says "ok" in HTML has nothing for the user. A caller that takes `multipart/mixed` gets
 /// everything there is, each as a part of its own, even one alone; nothing is still 204.
+///
+/// Nothing is made here: what has to be is a draft ([`Draft::Joint`], [`Draft::Sheet`]).
 pub fn compose(harvest: Harvest, wants: Wants) -> Draft {
-    if wants.form == Form::Multipart {
-        return Draft::Ready(in_parts(&harvest), Vec::new());
+    if wants.form == Form::Multipart && !harvest.is_empty() {
+        return Draft::Joint(Joining::new(What::Parts(harvest), Vec::new()));
     }
     let Harvest { json, attachments } = harvest;
     let (carried, dropped) = carry(&json, attachments, wants.images);
@@ -94,15 +101,37 @@ pub fn compose(harvest: Harvest, wants: Wants) -> Draft {
         (Json::None, [first, _, ..]) if first.kind == AttachmentKind::Image => {
             return Draft::Sheet(Drawing::new(carried, dropped));
         }
-        (Json::None, [first, _, ..]) if first.kind == AttachmentKind::Text => joined(&first.reply, &carried),
+        (Json::None, [first, _, ..]) if first.kind == AttachmentKind::Text => {
+            return Draft::Joint(Joining::new(What::Texts(carried), dropped));
+        }
         (Json::None, [first, ..]) => Answer::from_reply(&first.reply),
         (Json::Verbatim(reply), []) => Answer::from_reply(&reply),
         (Json::Merged(document), []) => Answer::json(document),
         (Json::Verbatim(Reply { body, .. }) | Json::Merged(body), _) => {
-            return with_addons(body, &carried, dropped);
+            return Draft::Joint(Joining::new(What::Document(body, carried), dropped));
         }
     };
     Draft::Ready(answer, dropped)
+}
+
+// === impl Harvest ===
+
+impl Harvest {
+    fn is_empty(&self) -> bool {
+        matches!(self.json, Json::None) && self.attachments.is_empty()
+    }
+}
+
+// === impl Json ===
+
+impl Json {
+    /// The bytes of the document, if there is one.
+    fn body(&self) -> Option<&Bytes> {
+        match self {
+            Self::None => None,
+            Self::Verbatim(Reply { body, .. }) | Self::Merged(body) => Some(body),
+        }
+    }
 }
 
 // === impl Answer ===
@@ -189,46 +218,6 @@ fn carry(json: &Json, attachments: Vec<Attachment>, images: Images) -> (Vec<Atta
         }
     }
     (carried, dropped)
-}
-
-/// Texts in one, a line apart, each decoded by its own charset; the label is the first's.
-fn joined(first: &Reply, texts: &[Attachment]) -> Answer {
-    let texts: Vec<_> = texts.iter().map(|text| text.reply.text()).collect();
-    let label = Bytes::copy_from_slice(first.media_type());
-    let label = [one_line(&label).as_ref(), b"; charset=utf-8"].concat();
-    Answer {
-        status: 200,
-        content_type: Some(label.into()),
-        content_disposition: None,
-        body: texts.join("\n").into(),
-    }
-}
-
-/// The document with attachments in it; where it has no place for them, the document alone.
-fn with_addons(document: Bytes, attachments: &[Attachment], mut dropped: Vec<Dropped>) -> Draft {
-    let document = addons::add(&document, attachments).unwrap_or_else(|| {
-        dropped.extend(attachments.iter().map(|lost| lost.dropped(DropReason::NoObject)));
-        document
-    });
-    Draft::Ready(Answer::json(document), dropped)
-}
-
-/// Everything, the document first.
-fn in_parts(harvest: &Harvest) -> Answer {
-    let document = match &harvest.json {
-        Json::None => None,
-        Json::Verbatim(reply) => Some(Answer::from_reply(reply)),
-        Json::Merged(document) => Some(Answer::json(document.clone())),
-    };
-    let attachments = harvest
-        .attachments
-        .iter()
-        .map(|one| Answer::from_reply(&one.reply));
-    let parts: Vec<Answer> = document.into_iter().chain(attachments).collect();
-    if parts.is_empty() {
-        return Answer::no_content();
-    }
-    multipart::mixed(&parts)
 }
 
 /// The value with a blank for each control character. The reader of a reply lets none through; an answer

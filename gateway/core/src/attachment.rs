@@ -56,6 +56,8 @@ pub enum DropReason {
     Late,
     /// The document can't hold it: it is no JSON object.
     NoObject,
+    /// There is no room for what the answer would be with it.
+    NoRoom,
 }
 
 // === impl AttachmentKind ===
@@ -101,6 +103,7 @@ impl DropReason {
             Self::TooLarge => "the picture is too large for a sheet",
             Self::Late => "the sheet was not ready at the deadline",
             Self::NoObject => "the document is no JSON object",
+            Self::NoRoom => "max_buffered has no room for an answer with it",
         }
     }
 }

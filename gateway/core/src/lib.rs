@@ -14,8 +14,7 @@
 //!                 judge(reply)       -> Judgement (verdict, edits against the View)
 //!                 tally.record(..)   -> settled? first reject wins lives here
 //!                 tally.close_stage()-> edits folded into the base, in configured order (merge)
-//!   tally.finish() -> Outcome + Harvest
-//!   answer::compose(harvest) -> the one Answer (or pictures still to be drawn: sheet)
+//!   tally.finish() -> Outcome + Draft: the one Answer (or replies still to be joined, or pictures to be drawn: sheet)
 //! ```
 
 pub mod answer;

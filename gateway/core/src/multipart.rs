@@ -60,10 +60,10 @@ fn is_zero(quality: &[u8]) -> bool {
 // === writing ===
 
 /// One answer of many parts, each with its own headers and its body unchanged. A part without
-/// `Content-Type` stays without: to the bot that means a file.
-pub(crate) fn mixed(parts: &[Answer]) -> Answer {
+/// `Content-Type` stays without: to the bot that means a file. `most` is what [`most`] says.
+pub(crate) fn mixed(parts: &[Answer], most: usize) -> Answer {
     let boundary = boundary(parts);
-    let mut body = Vec::with_capacity(length(parts, &boundary));
+    let mut body = Vec::with_capacity(most);
     for part in parts {
         body.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
         push_header(&mut body, "Content-Type", part.content_type.as_ref());
@@ -94,9 +94,10 @@ fn push_header(out: &mut Vec<u8>, name: &str, value: Option<&Bytes>) {
     }
 }
 
-/// Room for the whole body, so that large parts are copied once.
-fn length(parts: &[Answer], boundary: &str) -> usize {
-    let around = boundary.len() + "--\r\nContent-Type: \r\nContent-Disposition: \r\n\r\n\r\n--\r\n".len();
+/// How many bytes the body of these parts has at most.
+pub(crate) fn most(parts: &[Answer]) -> usize {
+    let around =
+        BOUNDARY.len() + DIGITS + "--\r\nContent-Type: \r\nContent-Disposition: \r\n\r\n\r\n--\r\n".len();
     let inside = |part: &Answer| contents(part).map(<[u8]>::len).sum::<usize>() + around;
     parts.iter().map(inside).sum::<usize>() + around
 }
@@ -179,7 +180,10 @@ mod tests {
             content_disposition: Some(Bytes::from_static(b"attachment; filename=\"a\"")),
             ..part(None, b"\0\r\n")
         };
-        let answer = mixed(&[part(Some("application/json"), b"{}"), named]);
+        let answer = {
+            let parts = [part(Some("application/json"), b"{}"), named];
+            mixed(&parts, most(&parts))
+        };
         assert_eq!(
             answer.content_type.unwrap(),
             "multipart/mixed; boundary=koigate-00000000"

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::{CoderResult, Encoding, UTF_8};
 
 use crate::disposition;
 use crate::parameters;
+
+/// How much of a text is decoded at once, in bytes.
+const PIECE: usize = 8 * 1024;
 
 /// A backend's whole HTTP answer as far as it matters here: the body is complete, decoded from any
 /// transfer or content coding, and within `max_reply`.
@@ -70,6 +73,36 @@ impl Reply {
     /// bytes that the encoding doesn't know become U+FFFD.
     pub fn text(&self) -> Cow<'_, str> {
         self.charset().decode(&self.body).0
+    }
+
+    /// That text piece by piece, in order: in one piece and as it lies there where it is sound UTF-8, else with no more
+    /// memory than a piece takes.
+    pub(crate) fn text_in_pieces(&self, mut each: impl FnMut(&str)) {
+        let (encoding, mark) = Encoding::for_bom(&self.body).unwrap_or_else(|| (self.charset(), 0));
+        let mut rest = self.body.get(mark..).unwrap_or_default();
+        if encoding == UTF_8
+            && let Ok(text) = str::from_utf8(rest)
+        {
+            return each(text);
+        }
+        let mut decoder = encoding.new_decoder_without_bom_handling();
+        let mut piece = String::with_capacity(PIECE);
+        loop {
+            let (result, read, _) = decoder.decode_to_string(rest, &mut piece, true);
+            each(&piece);
+            piece.clear();
+            rest = rest.get(read..).unwrap_or_default();
+            if result == CoderResult::InputEmpty {
+                return;
+            }
+        }
+    }
+
+    /// How long that text is, in bytes of UTF-8.
+    pub(crate) fn text_len(&self) -> usize {
+        let mut length = 0;
+        self.text_in_pieces(|piece| length += piece.len());
+        length
     }
 
     /// The beginning of that text, as far as so many bytes of the body say it. A character that they cut is left out.
@@ -155,7 +188,12 @@ mod tests {
     #[test]
     fn texts_are_decoded_by_their_charset() {
         let check = |content_type: &str, body: &[u8], expected: &str| {
-            assert_eq!(reply(content_type, "-", body).text(), expected, "{content_type}");
+            let reply = reply(content_type, "-", body);
+            assert_eq!(reply.text(), expected, "{content_type}");
+            let mut pieces = String::new();
+            reply.text_in_pieces(|piece| pieces.push_str(piece));
+            assert_eq!(pieces, expected, "{content_type}, in pieces");
+            assert_eq!(reply.text_len(), expected.len(), "{content_type}");
         };
         check("text/plain", "节点".as_bytes(), "节点");
         check("text/plain; charset=gbk", b"\xbd\xda\xb5\xe3", "节点");
@@ -170,6 +208,25 @@ mod tests {
         check("text/plain", b"\xbd\xda", "\u{fffd}\u{fffd}");
         check("text/plain; charset=gbk", b"a\xff", "a\u{fffd}");
         check("-", b"", "");
+    }
+
+    #[test]
+    fn long_texts_are_the_same_in_pieces() {
+        for (content_type, character) in [
+            ("text/plain; charset=gbk", &b"\xbd\xda"[..]),
+            ("text/plain; charset=utf-16be", b"\x82\x82"),
+            ("text/plain", b"a\xe8\x8a\x82"),
+            ("text/plain", b"\xe8\x8a\x82\xff"),
+            ("text/plain; charset=iso-2022-jp", b"\x1b$B8@\x1b(B"),
+        ] {
+            for count in [PIECE / 3, PIECE, 3 * PIECE] {
+                let long = reply(content_type, "-", &character.repeat(count));
+                let mut pieces = String::new();
+                long.text_in_pieces(|piece| pieces.push_str(piece));
+                assert!(pieces == long.text(), "{count} of {content_type}");
+                assert_eq!(pieces.len(), long.text_len());
+            }
+        }
     }
 
     #[test]

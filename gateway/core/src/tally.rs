@@ -1,8 +1,8 @@
 //! One hook, from its first stage to what is left for the answer: who is asked, what each said, what that
 //! settles.
 //!
-//! The tally holds no I/O and owns what it knows, so that its two steps that may take long
-//! ([`Tally::close_stage`], [`Tally::finish`]) can leave the thread. First reject wins lives here, and nothing
+//! The tally holds no I/O and owns what it knows, so that its steps that may take long ([`Tally::open_stage`],
+//! [`Tally::close_stage`]) can leave the thread. First reject wins lives here, and nothing
 //! else here depends on the order of arrival.
 
 use std::ops::Range;
@@ -58,6 +58,8 @@ pub struct Tally {
     base: Arc<Base>,
     /// Whether that is still what the bot posted.
     spelling: Spelling,
+    /// Whether it was made when the last stage was closed.
+    made: bool,
     /// The next stage to open.
     next: usize,
     /// Where the current stage's calls stand in `calls`.
@@ -112,6 +114,7 @@ impl Tally {
             hook: hook.name,
             base: hook.base,
             spelling: Spelling::AsPosted,
+            made: false,
             next: 0,
             current: 0..0,
             calls: Vec::new(),
@@ -249,6 +252,7 @@ impl Tally {
     /// rule, and folds the edits into the base in configured order. `elapsed` is the time since the stage's calls
     /// were started. Linear in the base and the edits.
     pub fn close_stage(&mut self, elapsed: Duration) -> Progress {
+        self.made = false;
         self.name_the_unanswered(elapsed);
         if self.decision.is_none() {
             self.decision = self.earliest_refusal();
@@ -257,21 +261,6 @@ impl Tally {
             self.gather();
         }
         self.progress()
-    }
-
-    /// How many bytes [`Tally::close_stage`] or [`Tally::finish`] may have to go through.
-    pub fn weight(&self) -> usize {
-        if self.decision.is_some() {
-            return 0;
-        }
-        let carrying = self.carrying().map(Judgement::body_len);
-        let attached = self
-            .attachments
-            .iter()
-            .map(|attachment| attachment.reply.body.len());
-        // An echo holds nothing, and is folded all the same.
-        let parts = carrying.chain(attached).reduce(|all, part| all + part);
-        parts.map_or(0, |parts| self.base.bytes().len() + parts)
     }
 
     /// The judgements of the current stage that carry something.

@@ -99,6 +99,14 @@ impl Base {
             .as_ref()
     }
 
+    /// Puts the bytes of what parses into the keeping of `keep`, which gives the same back.
+    pub(crate) fn keep(&mut self, keep: impl FnOnce(Bytes) -> Bytes) {
+        if let Some(Some(document)) = self.document.get_mut() {
+            document.keep(keep);
+            self.bytes = document.bytes().clone();
+        }
+    }
+
     fn diff(&self, document: &Document, reply: Bytes) -> Result<Diff, SyntaxError> {
         match self.echoes.try_lock() {
             Ok(mut echoes) => diff(document, reply, &mut echoes),

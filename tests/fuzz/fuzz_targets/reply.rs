@@ -67,7 +67,13 @@ fuzz_target!(|input: Input| {
 
     let answer = match compose(harvest, wants) {
         Draft::Ready(answer, _) => answer,
-        Draft::Sheet(drawing) => drawing.draw(&AtomicBool::new(true)).0,
+        Draft::Joint(mut joining) => {
+            let most = joining.makes();
+            let answer = joining.join().0;
+            assert!(answer.body.len() <= most, "{} of {most}", answer.body.len());
+            answer
+        }
+        Draft::Sheet(drawing) => drawing.draw(&AtomicBool::new(true), Some).0,
     };
     check_lines(&answer);
     assert_eq!(answer.status, if nothing { 204 } else { 200 });

@@ -15,34 +15,51 @@ use crate::plan::OnConflict;
 /// it, all three lists always there. An entry is `{"backend", "content_type", "filename", "data"}`: `null`
 /// where a reply has no such header, and `data` is base64, or the string itself for a text.
 ///
-/// None where the document is no JSON object. Takes as much memory as the result.
-pub(super) fn add(document: &Bytes, attachments: &[Attachment]) -> Option<Bytes> {
+/// None where the document is no JSON object. `written` is what [`written_len`] says.
+pub(super) fn add(document: &Bytes, attachments: &[Attachment], written: usize) -> Option<Bytes> {
     let base = Document::parse(document.clone()).ok()?;
     if base.root().kind() != Kind::Object {
         return None;
     }
-    let addition = addition(attachments).into();
-    let diff = diff(&base, addition, &mut Echoes::default()).ok()?;
+    let mut addition = String::with_capacity(written);
+    push_addition(&mut addition, attachments);
+    debug_assert_eq!(addition.len(), written);
+    let diff = diff(&base, addition.into(), &mut Echoes::default()).ok()?;
     debug_assert_eq!(diff.shape, Shape::Object);
     let merged = merge(&base, &[&diff.edits], OnConflict::Last);
     Some(merged.document.unwrap_or(base).bytes().clone())
 }
 
-/// The document that holds nothing but the attachments.
-fn addition(attachments: &[Attachment]) -> String {
-    let mut out = String::from(r#"{"addons": {"koigate": {"images": "#);
-    push_entries(&mut out, attachments, AttachmentKind::Image);
+/// How long the document is that holds nothing but the attachments.
+pub(super) fn written_len(attachments: &[Attachment]) -> usize {
+    let mut length = Length(0);
+    push_addition(&mut length, attachments);
+    length.0
+}
+
+/// Where it is written to.
+trait Out {
+    fn push_str(&mut self, text: &str);
+    fn push_base64(&mut self, bytes: &[u8]);
+}
+
+/// Only how long it would be.
+struct Length(usize);
+
+/// Writes the document that holds nothing but the attachments.
+fn push_addition(out: &mut impl Out, attachments: &[Attachment]) {
+    out.push_str(r#"{"addons": {"koigate": {"images": "#);
+    push_entries(out, attachments, AttachmentKind::Image);
     out.push_str(r#", "texts": "#);
-    push_entries(&mut out, attachments, AttachmentKind::Text);
+    push_entries(out, attachments, AttachmentKind::Text);
     out.push_str(r#", "files": "#);
-    push_entries(&mut out, attachments, AttachmentKind::File);
+    push_entries(out, attachments, AttachmentKind::File);
     out.push_str("}}}");
-    out
 }
 
 /// Writes the list of the entries of one kind.
-fn push_entries(out: &mut String, attachments: &[Attachment], kind: AttachmentKind) {
-    out.push('[');
+fn push_entries(out: &mut impl Out, attachments: &[Attachment], kind: AttachmentKind) {
+    out.push_str("[");
     let entries = attachments.iter().filter(|attachment| attachment.kind == kind);
     for (nth, attachment) in entries.enumerate() {
         if nth > 0 {
@@ -50,10 +67,10 @@ fn push_entries(out: &mut String, attachments: &[Attachment], kind: AttachmentKi
         }
         push_entry(out, attachment);
     }
-    out.push(']');
+    out.push_str("]");
 }
 
-fn push_entry(out: &mut String, attachment: &Attachment) {
+fn push_entry(out: &mut impl Out, attachment: &Attachment) {
     let reply = &attachment.reply;
     out.push_str(r#"{"backend": "#);
     push_string(out, &attachment.backend);
@@ -62,18 +79,16 @@ fn push_entry(out: &mut String, attachment: &Attachment) {
     push_optional(out, content_type.as_deref());
     out.push_str(r#", "filename": "#);
     push_optional(out, reply.file_name().as_deref());
-    out.push_str(r#", "data": "#);
+    out.push_str(r#", "data": ""#);
     if attachment.kind == AttachmentKind::Text {
-        push_string(out, &reply.text());
+        reply.text_in_pieces(|piece| push_escaped(out, piece));
     } else {
-        out.push('"');
-        STANDARD.encode_string(&reply.body, out);
-        out.push('"');
+        out.push_base64(&reply.body);
     }
-    out.push('}');
+    out.push_str("\"}");
 }
 
-fn push_optional(out: &mut String, text: Option<&str>) {
+fn push_optional(out: &mut impl Out, text: Option<&str>) {
     match text {
         Some(text) => push_string(out, text),
         None => out.push_str("null"),
@@ -81,16 +96,51 @@ fn push_optional(out: &mut String, text: Option<&str>) {
 }
 
 /// Writes a JSON string (RFC 8259 section 7).
-fn push_string(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\0'..='\x1f' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            _ => out.push(c),
+fn push_string(out: &mut impl Out, text: &str) {
+    out.push_str("\"");
+    push_escaped(out, text);
+    out.push_str("\"");
+}
+
+/// Writes what stands between the quotes of one.
+fn push_escaped(out: &mut impl Out, mut text: &str) {
+    let is_escaped = |b: u8| matches!(b, b'"' | b'\\' | ..=0x1f);
+    while let Some((plain, rest)) = text
+        .bytes()
+        .position(is_escaped)
+        .and_then(|at| text.split_at_checked(at))
+    {
+        out.push_str(plain);
+        match rest.as_bytes().first() {
+            Some(b'"') => out.push_str("\\\""),
+            Some(b'\\') => out.push_str("\\\\"),
+            Some(b'\n') => out.push_str("\\n"),
+            other => out.push_str(&format!("\\u{:04x}", other.copied().unwrap_or_default())),
         }
+        text = rest.get(1..).unwrap_or_default();
     }
-    out.push('"');
+    out.push_str(text);
+}
+
+// === impl Out ===
+
+impl Out for String {
+    fn push_str(&mut self, text: &str) {
+        self.push_str(text);
+    }
+
+    fn push_base64(&mut self, bytes: &[u8]) {
+        STANDARD.encode_string(bytes, self);
+    }
+}
+
+impl Out for Length {
+    fn push_str(&mut self, text: &str) {
+        self.0 += text.len();
+    }
+
+    fn push_base64(&mut self, bytes: &[u8]) {
+        // Four letters for three bytes, and for what is left of them (RFC 4648 section 4).
+        self.0 += 4 * bytes.len().div_ceil(3);
+    }
 }

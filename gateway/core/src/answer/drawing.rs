@@ -25,17 +25,25 @@ impl Drawing {
     }
 
     /// Draws the sheet: the answer, and what is not in it. May take seconds; returns soon after `stop` is set,
-    /// then as [`Drawing::given_up`] does.
+    /// then as [`Drawing::given_up`] does. What is drawn is given to `keep`, which gives it back if there is room
+    /// for it.
     ///
-    /// Where only one picture can be drawn it passes unchanged, where none can the first does.
-    pub fn draw(&self, stop: &AtomicBool) -> (Answer, Vec<Dropped>) {
+    /// Where only one picture can be drawn it passes unchanged; where none can, and without room, the first does.
+    pub fn draw(
+        &self,
+        stop: &AtomicBool,
+        keep: impl FnOnce(Bytes) -> Option<Bytes>,
+    ) -> (Answer, Vec<Dropped>) {
         let files: Vec<Bytes> = self
             .pictures
             .iter()
             .map(|picture| picture.reply.body.clone())
             .collect();
         match sheet::draw(&files, stop) {
-            Ok(sheet) => (Answer::png(sheet.png), self.without(&sheet.left_out)),
+            Ok(sheet) => match keep(sheet.png) {
+                Some(png) => (Answer::png(png), self.without(&sheet.left_out)),
+                None => self.first_alone(DropReason::NoRoom),
+            },
             Err(SheetError::TooFew { usable, left_out }) => {
                 let passing = usable.unwrap_or(0);
                 let lost: Vec<_> = left_out
@@ -50,12 +58,16 @@ impl Drawing {
 
     /// The answer where the sheet is not ready in time: the first picture alone.
     pub fn given_up(&self) -> (Answer, Vec<Dropped>) {
-        let late = self
-            .pictures
-            .iter()
-            .skip(1)
-            .map(|lost| lost.dropped(DropReason::Late));
-        (self.alone(0), self.dropped.iter().cloned().chain(late).collect())
+        self.first_alone(DropReason::Late)
+    }
+
+    /// The first picture alone; the others are lost for this reason.
+    fn first_alone(&self, reason: DropReason) -> (Answer, Vec<Dropped>) {
+        let others = self.pictures.iter().skip(1).map(|lost| lost.dropped(reason));
+        (
+            self.alone(0),
+            self.dropped.iter().cloned().chain(others).collect(),
+        )
     }
 
     /// One picture, unchanged.

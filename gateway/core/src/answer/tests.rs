@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::attachment::DropReason::{FirstPicture, Late, NoObject, OneFile, OtherKind, Undecodable};
+use crate::attachment::DropReason::{FirstPicture, Late, NoObject, NoRoom, OneFile, OtherKind, Undecodable};
 use crate::parameters;
 use crate::plan::StatusSet;
 use crate::verdict::{Class, classify};
@@ -58,7 +58,14 @@ const PARTS: Wants = Wants {
 fn answered(harvest: Harvest, wants: Wants) -> (Answer, Vec<(String, DropReason)>) {
     let (answer, dropped) = match compose(harvest, wants) {
         Draft::Ready(answer, dropped) => (answer, dropped),
-        Draft::Sheet(drawing) => drawing.draw(&AtomicBool::new(false)),
+        Draft::Joint(mut joining) => {
+            let most = joining.makes();
+            let (answer, dropped) = joining.join();
+            let length = answer.body.len();
+            assert!(length <= most, "{length} of {most}");
+            (answer, dropped)
+        }
+        Draft::Sheet(drawing) => drawing.draw(&AtomicBool::new(false), Some),
     };
     let dropped = dropped
         .iter()
@@ -267,7 +274,7 @@ fn a_sheet_that_is_given_up_leaves_the_first_picture() {
     let Draft::Sheet(drawing) = compose(harvest(Json::None, replies.clone()), SHEET) else {
         panic!("three pictures are to be drawn");
     };
-    let (answer, dropped) = drawing.draw(&AtomicBool::new(true));
+    let (answer, dropped) = drawing.draw(&AtomicBool::new(true), Some);
     assert_eq!(answer, Answer::from_reply(&replies[0]));
     let reasons: Vec<_> = dropped.iter().map(|lost| lost.reason).collect();
     assert_eq!(reasons, [OtherKind, Late, Late]);
@@ -405,6 +412,113 @@ fn who_asks_for_parts_gets_everything() {
     );
 }
 
+// === without room ===
+
+/// What passes of these where there is no room to join them, and what is lost.
+#[track_caller]
+fn check_without_room(
+    json: Json,
+    replies: Vec<Reply>,
+    wants: Wants,
+    expected: (u16, &str, &str),
+    dropped: &[(&str, DropReason)],
+) {
+    let Draft::Joint(joining) = compose(harvest(json, replies), wants) else {
+        panic!("{expected:?} takes no room");
+    };
+    let (answer, lost) = joining.without_room();
+    let (status, content_type, body) = shown(&answer);
+    assert_eq!((status, content_type.as_str(), body.as_str()), expected);
+    let lost: Vec<_> = lost.iter().map(|one| (&*one.backend, one.reason)).collect();
+    assert_eq!(lost, dropped);
+}
+
+#[test]
+fn without_room_passes_what_is_not_made() {
+    let merged = || Json::Merged(Bytes::from_static(b"{\"a\": 1}"));
+    let own = || Json::Verbatim(labelled("Application/Json", "{\"a\": 1}"));
+    let text = |body| labelled("text/plain; charset=gbk", body);
+    let (file, html) = (|| labelled("-", "f"), || labelled("text/html", "h"));
+    let picture = || labelled("image/png", "p");
+    let document = (200, "application/json", "{\"a\": 1}");
+    let first = (200, "text/plain; charset=gbk", "1");
+    let rows = [
+        (
+            Json::None,
+            vec![file(), text("1"), text("2")],
+            SHEET,
+            first,
+            vec![("b0", OtherKind), ("b2", NoRoom)],
+        ),
+        (
+            merged(),
+            vec![text("1"), html(), file()],
+            SHEET,
+            document,
+            vec![("b1", OtherKind), ("b0", NoRoom), ("b2", NoRoom)],
+        ),
+        (
+            own(),
+            vec![picture(), picture()],
+            FIRST,
+            document,
+            vec![("b1", FirstPicture), ("b0", NoRoom)],
+        ),
+        (merged(), vec![], PARTS, document, vec![]),
+        (
+            own(),
+            vec![html()],
+            PARTS,
+            (200, "Application/Json", "{\"a\": 1}"),
+            vec![("b0", NoRoom)],
+        ),
+        (
+            Json::None,
+            vec![html(), file(), text("1"), text("2")],
+            PARTS,
+            first,
+            vec![("b0", NoRoom), ("b1", NoRoom), ("b3", NoRoom)],
+        ),
+        (
+            Json::None,
+            vec![text("1"), picture()],
+            PARTS,
+            (200, "image/png", "p"),
+            vec![("b0", NoRoom)],
+        ),
+        (Json::None, vec![html()], PARTS, (200, "text/html", "h"), vec![]),
+    ];
+    for (json, replies, wants, expected, dropped) in rows {
+        check_without_room(json, replies, wants, expected, &dropped);
+    }
+}
+
+#[test]
+fn most_answers_are_not_made() {
+    let text = || labelled("text/plain", "t");
+    for (json, replies, wants) in [
+        (Json::None, vec![], SHEET),
+        (Json::None, vec![], PARTS),
+        (Json::None, vec![text()], SHEET),
+        (Json::None, vec![text(), labelled("-", "f")], SHEET),
+        (
+            Json::None,
+            vec![labelled("image/png", "p"), labelled("image/png", "p")],
+            FIRST,
+        ),
+        (Json::Merged(Bytes::from_static(b"{}")), vec![], SHEET),
+        (
+            Json::Merged(Bytes::from_static(b"{}")),
+            vec![labelled("text/html", "h")],
+            SHEET,
+        ),
+        (Json::Verbatim(labelled("application/json", "{}")), vec![], SHEET),
+    ] {
+        let draft = compose(harvest(json, replies), wants);
+        assert!(matches!(draft, Draft::Ready(..)), "{draft:?}");
+    }
+}
+
 // === backends' replies ===
 
 fn reply(status: u16) -> Reply {
@@ -518,6 +632,24 @@ fn is_one_line(answer: &Answer) -> bool {
 }
 
 proptest! {
+    /// What leaves without room is a piece of memory that was there before, and all that is lost is named.
+    #[test]
+    fn without_room_nothing_is_made(
+        replies in proptest::collection::vec(any_reply(), 1..6),
+        form in prop_oneof![Just(Form::Single), Just(Form::Multipart)],
+    ) {
+        let (harvest, _) = harvested(replies);
+        let attached = harvest.attachments.iter().map(|attachment| &attachment.reply.body);
+        let there: Vec<_> = harvest.json.body().into_iter().chain(attached).map(|bytes| bytes.as_ptr()).collect();
+        let (count, without_document) = (harvest.attachments.len(), harvest.json == Json::None);
+        if let Draft::Joint(joining) = compose(harvest, Wants { form, ..SHEET }) {
+            let (answer, dropped) = joining.without_room();
+            prop_assert_eq!(answer.status, 200);
+            prop_assert!(there.contains(&answer.body.as_ptr()));
+            prop_assert_eq!(dropped.len(), count - usize::from(without_document));
+        }
+    }
+
     /// Every answer is one of the protocol's forms, and every attachment is in it or named as dropped.
     #[test]
     fn every_answer_is_one_of_the_protocols_forms(

@@ -127,6 +127,11 @@ impl Document {
         &self.bytes
     }
 
+    /// Puts the bytes into the keeping of `keep`, which gives the same back.
+    pub(crate) fn keep(&mut self, keep: impl FnOnce(Bytes) -> Bytes) {
+        self.bytes = keep(std::mem::take(&mut self.bytes));
+    }
+
     /// A cursor at the whole value.
     pub fn root(&self) -> Value<'_> {
         Value::new(self.source(), Source::ROOT)

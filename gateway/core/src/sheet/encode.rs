@@ -63,7 +63,11 @@ fn encode(canvas: &RgbImage, compression: Compression, stop: &AtomicBool) -> Res
     });
     go_on(stop)?;
     match written {
-        Ok(()) => Ok(Encoded::Whole(file.bytes.into())),
+        Ok(()) => {
+            // It may be held until a slow caller has taken it; what growing left over need not be.
+            file.bytes.shrink_to_fit();
+            Ok(Encoded::Whole(file.bytes.into()))
+        }
         // The only thing that can fail is the bound.
         Err(_) => Ok(Encoded::Part(done as f64 / f64::from(canvas.height()))),
     }

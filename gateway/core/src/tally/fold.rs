@@ -34,6 +34,7 @@ impl Tally {
         if let Some(document) = merged.document {
             self.base = Arc::new(Base::parsed(document));
             self.spelling = Spelling::Other;
+            self.made = true;
         }
     }
 

@@ -1,4 +1,6 @@
-//! What folding a stage's edits takes of memory, and what becomes of them where there is none.
+//! What folding a stage's edits takes of time and of memory, and what becomes of them where there is none.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -7,6 +9,21 @@ use crate::failure::{Failure, FailureKind};
 use crate::judge::Judgement;
 
 impl Tally {
+    /// How many bytes [`Tally::close_stage`] may have to go through.
+    pub fn weight(&self) -> usize {
+        if self.decision.is_some() {
+            return 0;
+        }
+        let carrying = self.carrying().map(Judgement::body_len);
+        let attached = self
+            .attachments
+            .iter()
+            .map(|attachment| attachment.reply.body.len());
+        // An echo holds nothing, and is folded all the same.
+        let parts = carrying.chain(attached).reduce(|all, part| all + part);
+        parts.map_or(0, |parts| self.base.bytes().len() + parts)
+    }
+
     /// How many bytes [`Tally::close_stage`] makes at most: the base with everybody's edits in it.
     pub fn makes(&self) -> usize {
         if self.decision.is_some() {
@@ -24,6 +41,16 @@ impl Tally {
             });
         let put = edits.reduce(usize::saturating_add);
         put.map_or(0, |put| self.base.bytes().len().saturating_add(put))
+    }
+
+    /// Puts the document into the keeping of `keep`, which gives the same bytes back, if closing the last stage has made
+    /// it; says whether it has.
+    pub fn keep_made(&mut self, keep: impl FnOnce(Bytes) -> Bytes) -> bool {
+        // Nobody else has been shown it yet.
+        if let (true, Some(base)) = (self.made, Arc::get_mut(&mut self.base)) {
+            base.keep(keep);
+        }
+        self.made
     }
 
     /// What the stages have made of the document so far.

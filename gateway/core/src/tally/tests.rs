@@ -218,6 +218,7 @@ fn judged(tally: &Tally, request: &Request, brought: Result<Reply, Failure>) -> 
 fn answer(draft: Draft) -> Answer {
     match draft {
         Draft::Ready(answer, _) => answer,
+        Draft::Joint(joining) => joining.join().0,
         Draft::Sheet(_) => panic!("no pictures here"),
     }
 }
