@@ -14,6 +14,9 @@ use crate::reply::Reply;
 use crate::verdict::{Class, classify};
 use crate::view::{Base, Compared, View};
 
+/// Edits up to this size, in bytes, are copied out of a reply that is not needed otherwise.
+const LITTLE: usize = 128 * 1024;
+
 /// One question to one backend.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -217,7 +220,8 @@ impl Judgement {
         }
     }
 
-    /// Keeps of JSON that was compared only what it edits.
+    /// Keeps of JSON that was compared only what it edits, where that is little: the copy counts nowhere, as the reply
+    /// does.
     pub(crate) fn shed_body(&mut self) {
         let Self::Json {
             reply,
@@ -227,8 +231,11 @@ impl Judgement {
         else {
             return;
         };
-        if !reply.body.is_empty() {
-            reply.body = Bytes::new();
+        if reply.body.is_empty() {
+            return;
+        }
+        reply.body = Bytes::new();
+        if edits.put() <= LITTLE {
             *edits = std::mem::take(edits).detached();
         }
     }

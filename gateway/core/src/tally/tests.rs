@@ -320,6 +320,13 @@ fn of_several_documents_only_the_edits_are_held() {
         r#"{"a":1}"#.len() + most.len(),
         "what would save little is not copied"
     );
+    let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(400_000));
+    let more = format!(r#"{},"b":"{}"}}"#, &large[..large.len() - 1], "y".repeat(150_000));
+    assert_eq!(
+        held(&large, &[&[PATCH, &more]])[1].0,
+        PATCH.len() + more.len(),
+        "nor much, since the copy would count nowhere"
+    );
     assert_eq!(
         held("{broken", &[&[PATCH, ECHO]])[1].0,
         patch + echo,
