@@ -341,3 +341,24 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     }
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_come_again_is_remembered() {
+        let large = format!("HTTP/1.1 204 \r\nA: {}\r\n\r\n", "x".repeat(REMEMBERED));
+        for (head, is_remembered) in [
+            ("HTTP/1.1 204 \r\n\r\n", true),
+            ("HTTP/1.1 204 \r\nConnection: close\r\n\r\n", false),
+            ("HTTP/1.1 100 \r\n\r\n", false),
+            (large.as_str(), false),
+        ] {
+            let mut last = LastHead::default();
+            let taken = HeadReader::default().take_after(&mut last, head.as_bytes());
+            assert!(taken.unwrap().is_some(), "{head}");
+            assert_eq!(last.begins(head.as_bytes()).is_some(), is_remembered, "{head}");
+        }
+    }
+}
