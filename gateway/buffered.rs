@@ -63,7 +63,7 @@ pub fn growth(come: usize, announced: usize) -> usize {
 
 /// Frees memory of so many bytes, large pieces one after the other. jemalloc gives such a piece back to the system as it
 /// is freed, but not while another thread is about that: then it stays resident until the next one is freed, while
-/// others have its room. With 200 hooks of 8 MB, each answered with 32 MB, that were up to 130 MiB.
+/// others have its room: up to 130 MiB, with 200 hooks of 8 MB that are each answered with 32 MB.
 pub fn free<T>(bytes: usize, free: impl FnOnce() -> T) -> T {
     static TURN: Mutex<()> = Mutex::new(());
     thread_local!(static IS_OURS: Cell<bool> = const { Cell::new(false) });

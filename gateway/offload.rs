@@ -18,8 +18,8 @@ pub const HEAVY: usize = 1024 * 1024;
 /// Tokio's 10 s the look at the configuration's files every 2 s would keep five of them for good after one busy moment.
 pub const SPARE: Duration = Duration::from_secs(1);
 
-/// Whether work that goes through about so many bytes leaves the thread. What makes much of little may ask by itself, so
-/// that this is not moved into a future and out of it.
+/// Whether work that goes through about so many bytes leaves the thread. Where light work makes something large, it is
+/// better asked for than offloaded: that moves what is made into a future and out of it.
 pub fn is_heavy(weight: usize) -> bool {
     weight >= HEAVY
 }
