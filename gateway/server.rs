@@ -1,13 +1,13 @@
 //! The supervisor: listeners, stopping, draining. The only place that knows the process.
 //!
-//! Pingora accepts connections and owns the sockets; what it would do with the process is ours, since its own
-//! `Server` binds late and for long, sleeps its grace period in full and is ended by a stray signal. An address in
-//! use is an error before anything has begun, port 0 tells which port it became, and stopping takes as long as the
-//! last request and no longer.
+//! What Pingora's own `Server` would do with the process is ours, since it binds late and for long, sleeps its grace
+//! period in full and is ended by a stray signal. An address in use is an error before anything has begun, port 0 tells
+//! which port it became, and stopping takes as long as the last request and no longer.
 //!
 //! ```text
 //! signals      what asks the process to stop
 //! group        listeners that start and stop together
+//! accept       who connects to them
 //! socket       one that is listened on; unix: one with a path
 //! inherited    those that another process has bound
 //! succession   from whom, and to whom they go: upgrades
@@ -16,6 +16,7 @@
 //! notify       what a service manager is told
 //! ```
 
+mod accept;
 mod group;
 mod handover;
 mod inherited;

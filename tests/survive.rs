@@ -61,7 +61,8 @@ async fn without_descriptors_it_serves_who_is_there_and_lets_others_in_later() {
     for _ in 0..16 {
         crowd.push(gateway.connect().await);
     }
-    gateway.logs(&["Accept() failed", "Too many open files"]).await;
+    let words = "nobody can be accepted";
+    gateway.logs(&[words, "Too many open files"]).await;
     ask(204).await;
     // Waits in the listener, like half of the crowd.
     let mut late = gateway.connect().await;
@@ -75,6 +76,8 @@ async fn without_descriptors_it_serves_who_is_there_and_lets_others_in_later() {
     most(Some(4096));
     ask(204).await;
     drop((there, late));
+    let said = gateway.log().iter().filter(|line| line.contains(words)).count();
+    assert_eq!(said, 1, "it is not said at every try");
     gateway.stops().await;
 }
 

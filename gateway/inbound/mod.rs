@@ -1,6 +1,6 @@
 //! The caller's side: from the bytes of a connection to a [`Request`], from a [`Response`] to bytes.
 //!
-//! Pingora accepts connections and owns their sockets (and TLS); the framing of HTTP/1.1 is ours, so that a
+//! Pingora owns the sockets of connections (and TLS over them); the framing of HTTP/1.1 is ours, so that a
 //! head has one deadline, one size and one strict check on its raw bytes, a body is counted while it is
 //! read, and an answer leaves in one write.
 //!

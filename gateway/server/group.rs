@@ -1,23 +1,20 @@
 //! Listeners that start and stop together.
 //!
-//! The watch channel that tells Pingora to stop accepting also counts who is still there: Pingora clones its receiver
-//! into every accept loop and every connection, from the moment of accepting, so that *nobody holds one any more* is
+//! The watch channel that says when to stop accepting also counts who is still there: every accept loop and every
+//! connection, from the moment of accepting, has a receiver of its own, so that *nobody holds one any more* is
 //! *everything is answered*.
 
 use std::io;
-use std::os::fd::{IntoRawFd as _, OwnedFd};
 use std::sync::Arc;
 
 use koigate_core::plan::Listen;
 use pingora::apps::ServerApp as _;
-use pingora::protocols::Stream;
-use pingora::server::{Fds, ListenFds, ShutdownWatch};
-use pingora::services::Service;
-use pingora::services::listening;
+use pingora::server::ShutdownWatch;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::BindError;
+use super::accept::{Acceptor, Arrival};
 use super::handover::Offer;
 use super::inherited::Inherited;
 use super::socket::Socket;
@@ -41,25 +38,22 @@ pub(super) struct Open {
 /// What is to accept for one door.
 struct Listening {
     side: String,
-    service: Box<dyn Service>,
-    /// For Pingora, each under the name by which it asks for it.
-    descriptors: Vec<(String, OwnedFd)>,
-    /// The same sockets, for whoever is connected when Pingora stops.
     sockets: Vec<Socket>,
+    acceptors: Vec<Acceptor>,
     serve: Serve,
 }
 
 /// What accepts for one door.
 struct Accepting {
     side: String,
-    /// Ends when Pingora accepts no more.
-    loops: JoinHandle<()>,
+    /// They end when nobody is accepted any more.
+    loops: JoinSet<()>,
     sockets: Vec<Socket>,
     serve: Serve,
 }
 
-/// Serves a connection that Pingora has not accepted.
-type Serve = Box<dyn Fn(Stream, ShutdownWatch) + Send + Sync>;
+/// Serves a connection.
+type Serve = Arc<dyn Fn(Arrival, ShutdownWatch) + Send + Sync>;
 
 // === impl Group ===
 
@@ -81,8 +75,7 @@ impl Group {
         inherited: &mut Inherited,
     ) -> Result<Vec<Listen>, BindError> {
         let front = Front::new(door, self.leave.subscribe());
-        let mut service = listening::Service::new(side.to_owned(), front.clone());
-        let (mut sockets, mut descriptors) = (Vec::new(), Vec::new());
+        let (mut sockets, mut acceptors) = (Vec::new(), Vec::new());
         for place in places {
             let failed = |source| BindError {
                 address: place.clone(),
@@ -93,24 +86,22 @@ impl Group {
                 None => Socket::bind(place),
             };
             let socket = socket.map_err(failed)?;
-            descriptors.push((socket.name(), socket.another().map_err(failed)?));
-            service.add_listener(socket.endpoint());
+            acceptors.push(socket.acceptor().map_err(failed)?);
             sockets.push(socket);
         }
         let bound = sockets.iter().map(|socket| socket.at().clone()).collect();
         self.listening.push(Listening {
             side: side.to_owned(),
-            service: Box::new(service),
-            descriptors,
             sockets,
+            acceptors,
             serve: serve(front),
         });
         Ok(bound)
     }
 
-    /// Hands the sockets over to Pingora and starts accepting.
+    /// Starts accepting.
     pub(super) fn start(self) -> Open {
-        let accept = |listening: Listening| listening.accept(self.stop.subscribe());
+        let accept = |listening: Listening| listening.accept(&self.stop);
         Open {
             accepting: self.listening.into_iter().map(accept).collect(),
             stop: self.stop,
@@ -121,35 +112,43 @@ impl Group {
 
 fn serve<D: Door>(front: Front<D>) -> Serve {
     let front = Arc::new(front);
-    Box::new(move |stream, stop| {
+    Arc::new(move |arrival, stop| {
         let front = front.clone();
-        tokio::spawn(async move { front.process_new(stream, &stop).await });
+        tokio::spawn(async move {
+            // Where it has no stream it has left.
+            if let Ok(stream) = arrival.stream() {
+                front.process_new(stream, &stop).await;
+            }
+        });
     })
 }
 
 // === impl Listening ===
 
 impl Listening {
-    fn accept(self, stop: ShutdownWatch) -> Accepting {
-        let Self {
-            side,
-            mut service,
-            descriptors,
-            sockets,
-            serve,
-        } = self;
-        let mut fds = Fds::new();
-        for (name, descriptor) in descriptors {
-            fds.add(name, descriptor.into_raw_fd());
+    fn accept(self, stop: &watch::Sender<bool>) -> Accepting {
+        let mut loops = JoinSet::new();
+        for acceptor in self.acceptors {
+            loops.spawn(accept(acceptor, self.serve.clone(), stop.subscribe()));
         }
-        let fds = ListenFds::new(fds.into());
-        let loops = tokio::spawn(async move { service.start_service(Some(fds), stop, 1).await });
         Accepting {
-            side,
+            side: self.side,
             loops,
-            sockets,
-            serve,
+            sockets: self.sockets,
+            serve: self.serve,
         }
+    }
+}
+
+/// Accepts until it is told to stop.
+async fn accept(mut acceptor: Acceptor, serve: Serve, mut stop: ShutdownWatch) {
+    loop {
+        let arrival = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            arrival = acceptor.next() => arrival,
+        };
+        serve(arrival, stop.clone());
     }
 }
 
@@ -188,8 +187,8 @@ impl Open {
     pub(super) async fn close(&mut self) {
         self.stop.send_replace(true);
         while let Some(accepting) = self.next_stopped().await {
-            for stream in accepting.sockets.into_iter().flat_map(Socket::close) {
-                (accepting.serve)(stream, self.stop.subscribe());
+            for arrival in accepting.sockets.into_iter().flat_map(Socket::close) {
+                (accepting.serve)(arrival, self.stop.subscribe());
             }
         }
         self.part();
@@ -210,8 +209,9 @@ impl Open {
     /// The next listener that has been told to accept no more, once it doesn't. Nothing is lost if this is dropped:
     /// one that still accepts would be counted among the connections.
     async fn next_stopped(&mut self) -> Option<Accepting> {
-        // Where it panicked it does not accept either.
-        let _ = (&mut self.accepting.last_mut()?.loops).await;
+        let accepting = self.accepting.last_mut()?;
+        // One that panicked does not accept either.
+        while accepting.loops.join_next().await.is_some() {}
         self.accepting.pop()
     }
 }

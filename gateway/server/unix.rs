@@ -24,8 +24,8 @@ use rustix::net::{
 /// Read and write, which is what connecting needs, for the owner and the group.
 pub(super) const MODE: u32 = 0o660;
 
-/// Connections that may wait to be accepted. Pingora sets its own when it takes the socket over.
-const BACKLOG: i32 = 4096;
+/// Connections that may wait to be accepted; the system has its own bound (`net.core.somaxconn`).
+pub(super) const BACKLOG: i32 = 65_535;
 
 /// How long another process may keep the folder: a bind takes less than a millisecond.
 const TURN_TIME: Duration = Duration::from_secs(1);
