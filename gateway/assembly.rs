@@ -17,6 +17,7 @@ use crate::server::{
     BindError, Ended, Hangups, Parting, Stops, Succession, SuccessionError, Supervisor, notify,
 };
 use crate::traces::Traces;
+use crate::workers::Workers;
 
 /// A gateway that listens and has not begun to answer.
 pub struct Gateway {
@@ -84,6 +85,15 @@ impl Gateway {
             admin,
             reloader,
         })
+    }
+
+    /// The same, with these to serve the callers.
+    #[must_use]
+    pub fn with_workers(self, workers: Arc<Workers>) -> Self {
+        Self {
+            supervisor: self.supervisor.with_workers(workers),
+            ..self
+        }
     }
 
     /// Where hooks are accepted, with the ports that 0 became.

@@ -8,6 +8,7 @@
 //! main        arguments, log, exit codes; one match over the commands (cli)
 //! assembly    a plan's parts put together
 //! server      listeners, signals, draining: the only place that knows the process
+//! workers     the threads that serve callers
 //! inbound     bytes to Request, Response to bytes; Door is what stands behind a listener
 //! serve       the hooks' door: auth, route, permits, dispatch, metrics, journal, headers of the answer
 //! dispatch    one hook through its chain; the only place that fans out
@@ -63,3 +64,4 @@ mod sync;
 pub mod tls;
 pub mod traces;
 pub mod version;
+pub mod workers;

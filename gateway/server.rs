@@ -45,6 +45,7 @@ pub use self::signals::{Hangups, Stop, Stops, Strays};
 use self::succession::Successors;
 pub use self::succession::{Succession, SuccessionError};
 use crate::inbound::Door;
+use crate::workers::Workers;
 
 /// How long the admin side's connections may take once the callers are gone.
 const ADMIN_PARTING: Duration = Duration::from_millis(100);
@@ -58,6 +59,8 @@ pub struct Supervisor {
     phase: watch::Sender<Phase>,
     succession: Option<Succession>,
     successors: Option<Successors>,
+    /// Who serves the callers.
+    workers: Option<Arc<Workers>>,
 }
 
 /// Where the process is in its life.
@@ -121,6 +124,7 @@ impl Supervisor {
             phase: watch::Sender::new(Phase::Starting),
             succession: None,
             successors: None,
+            workers: None,
         }
     }
 
@@ -130,6 +134,16 @@ impl Supervisor {
         Self {
             succession: Some(succession),
             ..Self::new()
+        }
+    }
+
+    /// The same, and callers are served by these. Operators, and without workers the callers too, are served on the
+    /// runtime that [`Self::run`] runs on.
+    #[must_use]
+    pub fn with_workers(self, workers: Arc<Workers>) -> Self {
+        Self {
+            workers: Some(workers),
+            ..self
         }
     }
 
@@ -218,8 +232,8 @@ impl Supervisor {
         parting: impl Fn() -> Parting,
         rest: impl Future<Output = ()>,
     ) -> Ended {
-        let mut callers = self.callers.start();
-        let mut operators = self.operators.start();
+        let mut callers = self.callers.start(self.workers);
+        let mut operators = self.operators.start(None);
         self.phase.send_replace(Phase::Ready);
         if let Some(succession) = &self.succession {
             succession.announce();

@@ -44,6 +44,7 @@ mod stopping;
 mod strictness;
 mod survive;
 mod tables;
+mod threads;
 mod timing;
 mod tls;
 mod traces;

@@ -26,7 +26,7 @@ use koigate::live::Configuration;
 use koigate::offload::SPARE;
 use koigate::server::Ended;
 use koigate_config::{Color, Loaded, Process, Report};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use self::error::CommandError;
 
@@ -68,19 +68,33 @@ pub(crate) fn block_on<T>(
     threads: usize,
     future: impl Future<Output = Result<T, CommandError>>,
 ) -> Result<T, CommandError> {
-    let runtime = runtime(threads)?;
-    let result = runtime.block_on(future);
-    runtime.shutdown_background();
-    result
-}
-
-fn runtime(threads: usize) -> Result<Runtime, CommandError> {
     let mut builder = Builder::new_multi_thread();
     if threads > 0 {
         builder.worker_threads(threads);
     }
+    run_on(&mut builder, future)
+}
+
+/// The same, on this thread alone.
+///
+/// # Errors
+///
+/// Its own, or the system refuses what a runtime needs.
+pub(crate) fn block_on_this_thread<T>(
+    future: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    run_on(&mut Builder::new_current_thread(), future)
+}
+
+fn run_on<T>(
+    builder: &mut Builder,
+    future: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
     builder.thread_keep_alive(SPARE);
-    builder.enable_all().build().map_err(CommandError::System)
+    let runtime = builder.enable_all().build().map_err(CommandError::System)?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
 }
 
 /// A failure where something that was accepted has not been answered.

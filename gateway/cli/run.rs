@@ -1,14 +1,16 @@
 //! `koigate run`: which configuration, and the gateway on it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use koigate::assembly::{Gateway, StartError};
 use koigate::server::{Hangups, Stops, Strays, Succession};
+use koigate::workers::Workers;
 use koigate::{descriptors, journal, logging};
 
 use super::args::RunArgs;
 use super::error::CommandError;
-use super::{block_on, read, whole};
+use super::{block_on_this_thread, read, whole};
 
 /// Runs the gateway until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 ///
@@ -23,12 +25,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
     let log = logging::start(configuration.plan.log)?;
     journal::warnings(&configuration.warnings);
     descriptors::raise(&configuration.plan.server);
-    block_on(configuration.plan.server.threads, async {
+    let workers = Arc::new(Workers::start(configuration.plan.server.threads).map_err(CommandError::System)?);
+    block_on_this_thread(async {
         // Before the first address is bound, so that no signal finds the default action.
         let stops = Stops::signals().map_err(CommandError::System)?;
         let hangups = Hangups::signals().map_err(CommandError::System)?;
         tokio::spawn(Strays::signals().map_err(CommandError::System)?.ignore());
-        let gateway = Gateway::bind(configuration, Some(succession))?;
+        let gateway = Gateway::bind(configuration, Some(succession))?.with_workers(workers);
         whole(gateway.run(stops, hangups, log.level()).await)
     })
 }

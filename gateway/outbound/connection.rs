@@ -10,6 +10,7 @@ use bytes::{Buf as _, Bytes};
 use koigate_core::failure::{Failure, FailureKind};
 use koigate_core::reply::Reply;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::h1::{Decoder, LastHead, Progress, Then, Whole};
@@ -19,6 +20,7 @@ use super::{scratch, timed_out};
 use crate::alarm::Alarm;
 use crate::http1::{STRETCH, TURN};
 use crate::tls;
+use crate::workers::place;
 
 /// What is read at once, in bytes: enough for most replies.
 const INPUT: usize = 8 * 1024;
@@ -35,6 +37,8 @@ const COPIED: usize = 8 * 1024;
 pub(super) struct Connection {
     wire: Wire,
     opened: Instant,
+    /// The thread that its news come to ([`place`]).
+    place: usize,
     /// The head of a reply before.
     last: LastHead,
     /// Rings when the exchange at hand has taken too long.
@@ -101,6 +105,7 @@ impl Connection {
         Self {
             wire,
             opened: Instant::now(),
+            place: place(),
             last: LastHead::default(),
             alarm: None,
         }
@@ -109,6 +114,28 @@ impl Connection {
     /// When it was opened.
     pub(super) fn opened(&self) -> Instant {
         self.opened
+    }
+
+    /// The thread that its news come to.
+    pub(super) fn place(&self) -> usize {
+        self.place
+    }
+
+    /// The same connection with its news coming to this thread, which is at that place. What speaks TLS can't move: it
+    /// is used from afar. `None` where the system refuses.
+    pub(super) fn moved_to(self, place: usize) -> Option<Self> {
+        if self.place == place {
+            return Some(self);
+        }
+        match self.wire {
+            Wire::Plain(socket) => Some(Self {
+                wire: Wire::Plain(TcpStream::from_std(socket.into_std().ok()?).ok()?),
+                place,
+                alarm: None,
+                ..self
+            }),
+            Wire::Layered(_) => Some(self),
+        }
     }
 
     /// Sends a request and reads its reply. The connection may be used again if the reply says [`Then::Reuse`].

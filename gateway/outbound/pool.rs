@@ -1,12 +1,14 @@
-//! The idle connections of one backend: last in, first out, so that a quiet time lets the surplus grow old.
+//! The idle connections of one backend: last in, first out, so that a quiet time lets the surplus grow old. Each belongs
+//! to the thread that hears of it first; that one takes its own before it takes one over from another.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::Connection;
+use crate::workers::place;
 
 /// How long a connection may be idle: less than common servers keep it (uvicorn: 5 s), so that it is ours to
 /// close.
@@ -25,8 +27,8 @@ pub(super) struct Pool {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The longest idle in front.
-    idle: VecDeque<Idle>,
+    /// Those of each thread ([`place`]), the longest idle in front.
+    idle: BTreeMap<usize, VecDeque<Idle>>,
     sweeper: Sweeper,
 }
 
@@ -55,18 +57,15 @@ impl Pool {
         })
     }
 
-    /// The connection that was laid aside last and that has kept quiet since. Those that have not are closed.
+    /// The connection of this thread that was laid aside last, or else one of another, and that has kept quiet since.
+    /// Those that have not are closed.
     pub(super) fn take(&self, now: Instant) -> Option<Connection> {
+        let place = place();
         loop {
-            let youngest = self.state().idle.pop_back()?;
-            if youngest.until <= now {
-                // All others are older still.
-                self.sweep();
-                return None;
-            }
-            let mut connection = youngest.connection;
-            if connection.is_quiet() {
-                return Some(connection);
+            let idle = self.state().next_for(place)?;
+            let mut connection = idle.connection;
+            if idle.until > now && connection.is_quiet() {
+                return connection.moved_to(place);
             }
         }
     }
@@ -79,11 +78,12 @@ impl Pool {
         }
         let until = now + IDLE;
         let mut state = self.state();
-        if state.idle.len() >= self.capacity {
+        if state.len() >= self.capacity {
             drop(state);
             return;
         }
-        state.idle.push_back(Idle { connection, until });
+        let own = state.idle.entry(connection.place()).or_default();
+        own.push_back(Idle { connection, until });
         if state.sweeper == Sweeper::None {
             state.sweeper = Sweeper::Sleeping;
             drop(state);
@@ -93,16 +93,19 @@ impl Pool {
 
     /// How many connections it holds.
     pub(super) fn len(&self) -> usize {
-        self.state().idle.len()
+        self.state().len()
     }
 
     /// Closes what is too old: when the next one will be, or `None` if none is left.
     fn sweep(&self) -> Option<Instant> {
         let now = Instant::now();
         let mut state = self.state();
-        let old = state.idle.iter().take_while(|idle| idle.until <= now).count();
-        let old: Vec<Idle> = state.idle.drain(..old).collect();
-        let next = state.idle.front().map(|idle| idle.until);
+        let mut old = Vec::new();
+        for idle in state.idle.values_mut() {
+            let surplus = idle.iter().take_while(|idle| idle.until <= now).count();
+            old.extend(idle.drain(..surplus));
+        }
+        let next = state.next_old();
         drop(state);
         // Closing asks the system, so it is done outside of the lock.
         drop(old);
@@ -115,7 +118,7 @@ impl Pool {
             return Some(next);
         }
         let mut state = self.state();
-        let next = state.idle.front().map(|idle| idle.until);
+        let next = state.next_old();
         if next.is_none() {
             state.sweeper = Sweeper::None;
         }
@@ -125,6 +128,29 @@ impl Pool {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing that runs under the lock leaves it half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// The next one for this thread: of its own the one that was laid aside last; or, so that few callers need few
+    /// connections, of the thread that has most the one that has been idle for longest.
+    fn next_for(&mut self, place: usize) -> Option<Idle> {
+        if let Some(own) = self.idle.get_mut(&place).and_then(VecDeque::pop_back) {
+            return Some(own);
+        }
+        self.idle.values_mut().max_by_key(|idle| idle.len())?.pop_front()
+    }
+
+    fn len(&self) -> usize {
+        self.idle.values().map(VecDeque::len).sum()
+    }
+
+    /// When the next one will be too old.
+    fn next_old(&self) -> Option<Instant> {
+        let oldest = self.idle.values().filter_map(VecDeque::front);
+        oldest.map(|idle| idle.until).min()
     }
 }
 

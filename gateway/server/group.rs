@@ -19,6 +19,7 @@ use super::handover::Offer;
 use super::inherited::Inherited;
 use super::socket::Socket;
 use crate::inbound::{Door, Front, Leave};
+use crate::workers::Workers;
 
 /// Listeners that are bound, and what is to accept on them.
 pub(super) struct Group {
@@ -30,6 +31,7 @@ pub(super) struct Group {
 /// Listeners that accept.
 pub(super) struct Open {
     accepting: Vec<Accepting>,
+    workers: Option<Arc<Workers>>,
     /// Turns true when nobody is let in any more.
     stop: watch::Sender<bool>,
     leave: watch::Sender<Leave>,
@@ -52,8 +54,8 @@ struct Accepting {
     serve: Serve,
 }
 
-/// Serves a connection.
-type Serve = Arc<dyn Fn(Arrival, ShutdownWatch) + Send + Sync>;
+/// Serves a connection, on one of the workers where there are some.
+type Serve = Arc<dyn Fn(Arrival, ShutdownWatch, Option<&Workers>) + Send + Sync>;
 
 // === impl Group ===
 
@@ -99,11 +101,12 @@ impl Group {
         Ok(bound)
     }
 
-    /// Starts accepting.
-    pub(super) fn start(self) -> Open {
-        let accept = |listening: Listening| listening.accept(&self.stop);
+    /// Starts accepting. Whoever connects is served by the workers, or on this runtime where there are none.
+    pub(super) fn start(self, workers: Option<Arc<Workers>>) -> Open {
+        let accept = |listening: Listening| listening.accept(&self.stop, workers.as_ref());
         Open {
             accepting: self.listening.into_iter().map(accept).collect(),
+            workers,
             stop: self.stop,
             leave: self.leave,
         }
@@ -112,24 +115,29 @@ impl Group {
 
 fn serve<D: Door>(front: Front<D>) -> Serve {
     let front = Arc::new(front);
-    Arc::new(move |arrival, stop| {
+    Arc::new(move |arrival, stop, workers| {
         let front = front.clone();
-        tokio::spawn(async move {
+        let serve = async move {
             // Where it has no stream it has left.
             if let Ok(stream) = arrival.stream() {
                 front.process_new(stream, &stop).await;
             }
-        });
+        };
+        match workers {
+            Some(workers) => workers.serve(serve),
+            None => drop(tokio::spawn(serve)),
+        }
     })
 }
 
 // === impl Listening ===
 
 impl Listening {
-    fn accept(self, stop: &watch::Sender<bool>) -> Accepting {
+    fn accept(self, stop: &watch::Sender<bool>, workers: Option<&Arc<Workers>>) -> Accepting {
         let mut loops = JoinSet::new();
         for acceptor in self.acceptors {
-            loops.spawn(accept(acceptor, self.serve.clone(), stop.subscribe()));
+            let (serve, stop, workers) = (self.serve.clone(), stop.subscribe(), workers.cloned());
+            loops.spawn(accept(acceptor, serve, stop, workers));
         }
         Accepting {
             side: self.side,
@@ -141,14 +149,19 @@ impl Listening {
 }
 
 /// Accepts until it is told to stop.
-async fn accept(mut acceptor: Acceptor, serve: Serve, mut stop: ShutdownWatch) {
+async fn accept(
+    mut acceptor: Acceptor,
+    serve: Serve,
+    mut stop: ShutdownWatch,
+    workers: Option<Arc<Workers>>,
+) {
     loop {
         let arrival = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return,
             arrival = acceptor.next() => arrival,
         };
-        serve(arrival, stop.clone());
+        serve(arrival, stop.clone(), workers.as_deref());
     }
 }
 
@@ -188,7 +201,7 @@ impl Open {
         self.stop.send_replace(true);
         while let Some(accepting) = self.next_stopped().await {
             for arrival in accepting.sockets.into_iter().flat_map(Socket::close) {
-                (accepting.serve)(arrival, self.stop.subscribe());
+                (accepting.serve)(arrival, self.stop.subscribe(), self.workers.as_deref());
             }
         }
         self.part();

@@ -1,0 +1,93 @@
+//! The threads that serve callers: who is served by which, and what they share.
+
+use std::fs;
+
+use crate::support::backend::{Backend, backend};
+use crate::support::gateway::{Gateway, gateway};
+use crate::support::tls::{Authority, Validity};
+use crate::support::wire::{Wire, bounded};
+
+/// How often a thread of this name has waited for something to do.
+fn waits(gateway: &Gateway, name: &str) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{}/task", gateway.id())).unwrap();
+    let mut tasks = tasks.map(|task| task.unwrap().path());
+    let is_it = |comm: String| comm.trim_end() == name;
+    let task = tasks.find(|task| fs::read_to_string(task.join("comm")).is_ok_and(is_it));
+    let task = task.unwrap_or_else(|| panic!("no thread {name}"));
+    let status = fs::read_to_string(task.join("status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+async fn asks(gateway: &Gateway, caller: &mut Wire) {
+    caller
+        .write(&gateway.koipy().request("/onMessage", b"{}"))
+        .await
+        .unwrap();
+    let answer = bounded("an answer", caller.response()).await.unwrap();
+    assert_eq!(answer.status, 204);
+}
+
+#[tokio::test]
+async fn a_caller_is_served_by_the_thread_with_the_fewest() {
+    let service = backend("it").starts();
+    let gateway = gateway().server("threads = 2").asks(&service).starts().await;
+    let names = ["hooks-1", "hooks-2"];
+    let mut first = gateway.connect().await;
+    asks(&gateway, &mut first).await;
+    let mut second = gateway.connect().await;
+    asks(&gateway, &mut second).await;
+    let mut third = gateway.connect().await;
+    asks(&gateway, &mut third).await;
+    for (caller, thread) in [(&mut first, 0), (&mut second, 1), (&mut third, 0)] {
+        let before = names.map(|name| waits(&gateway, name));
+        for _ in 0..100 {
+            asks(&gateway, caller).await;
+        }
+        let after = names.map(|name| waits(&gateway, name));
+        let more = [0, 1].map(|index| after[index] - before[index]);
+        assert!(
+            more[thread] > 2 * more[1 - thread] + 2,
+            "served by {}: {more:?}",
+            names[thread]
+        );
+    }
+}
+
+/// Asks by callers on three threads in turn.
+async fn asks_from_three(service: &Backend, authority: &Authority) {
+    let gateway = gateway()
+        .with_env("SSL_CERT_FILE", authority.file())
+        .server("threads = 3")
+        .asks(service)
+        .starts()
+        .await;
+    let mut callers = Vec::new();
+    for _ in 0..3 {
+        callers.push(gateway.connect().await);
+    }
+    for _ in 0..4 {
+        for caller in &mut callers {
+            asks(&gateway, caller).await;
+        }
+    }
+    assert_eq!((service.opened(), service.asked()), (1, 12));
+    gateway
+        .counts("koigate_connections_opened_total backend=it", 1.0)
+        .await;
+    gateway
+        .counts("koigate_connections_reused_total backend=it", 11.0)
+        .await;
+}
+
+#[tokio::test]
+async fn threads_take_connections_over_from_each_other() {
+    let authority = Authority::new();
+    asks_from_three(&backend("it").starts(), &authority).await;
+    let secured = backend("it")
+        .at("https://localhost:{port}/")
+        .secured(authority.vouches_for(&["localhost"], Validity::Good));
+    asks_from_three(&secured.starts(), &authority).await;
+}
