@@ -3,29 +3,52 @@
 //! In one runtime for all threads one of them asks and the others sleep until it tells them. While that one has been
 //! woken and waits for its processor nobody hears anything, be another processor idle: with two, which load and services
 //! shared, for a twelfth of their time, now for a hundredth. Hooks of three calls are 1.18 times as many, and take 0.89 of
-//! the CPU time. In return a task can't move to a thread that has nothing to do: what would hold a thread up leaves it
-//! ([`offload`](crate::offload)), and large bodies go in stretches.
+//! the CPU time.
 //!
-//! Whatever begins on a thread stays there. A connection begins on the one that serves the fewest.
+//! In return what begins on a thread stays there, as in nginx and Envoy, and none helps another. A connection begins on
+//! the thread that serves the fewest; what would hold a thread up leaves it ([`offload`](crate::offload)), and large
+//! bodies go in stretches.
 
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::num::NonZero;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use crate::offload::SPARE;
 
-/// Threads that serve callers. Dropping it ends them, and what they still serve.
+/// Connections that may wait for their threads to look at them; others wait to be accepted, without a descriptor.
+const NEWCOMERS: usize = 256;
+
+/// How long nobody more is handed over then.
+const BREATH: Duration = Duration::from_millis(1);
+
+/// Threads for heavy work, of all workers together; and the system's resolver, which waits there.
+const BLOCKING: usize = 512;
+
+/// The fewest of them that one has.
+const LEAST_BLOCKING: usize = 8;
+
+/// How long the threads may take to end. What goes on after that ends with the process.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Threads that serve callers. Dropping it ends them, and what they still serve; it waits for that, a second at most.
 #[derive(Debug)]
 pub struct Workers {
     workers: Vec<Worker>,
+    /// How many nobody has looked at yet.
+    newcomers: Arc<AtomicUsize>,
+    /// Each thread reports when it serves no more, and when it has let go of what it has served.
+    reports: Mutex<Receiver<()>>,
 }
 
 #[derive(Debug)]
@@ -33,13 +56,14 @@ struct Worker {
     runtime: Handle,
     /// How many it serves.
     served: Arc<AtomicUsize>,
-    /// Dropped to end the thread.
+    /// Dropped for it to serve no more.
     end: Option<oneshot::Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
+    /// Dropped for it to let go: not before the others serve no more, which may use what is its own.
+    hold: Option<Sender<Infallible>>,
 }
 
-/// One that is served, until it is dropped.
-struct Served(Arc<AtomicUsize>);
+/// One more of those who are counted there, until it is dropped.
+struct Counted(Arc<AtomicUsize>);
 
 thread_local! {
     static PLACE: Cell<usize> = const { Cell::new(0) };
@@ -48,6 +72,20 @@ thread_local! {
 /// Which of the workers this thread is, from 1 on; 0 for any other thread.
 pub fn place() -> usize {
     PLACE.get()
+}
+
+/// Has this thread be at that place, which is for tests.
+#[cfg(test)]
+pub(crate) fn stand_at(place: usize) {
+    PLACE.set(place);
+}
+
+/// How many threads that is: one a core for 0.
+pub fn count(threads: usize) -> usize {
+    match threads {
+        0 => thread::available_parallelism().map_or(1, NonZero::get),
+        threads => threads,
+    }
 }
 
 // === impl Workers ===
@@ -59,14 +97,14 @@ impl Workers {
     ///
     /// The system refuses them.
     pub fn start(threads: usize) -> io::Result<Self> {
-        let count = if threads > 0 {
-            threads
-        } else {
-            thread::available_parallelism().map_or(1, NonZero::get)
-        };
-        let workers = (1..=count).map(Worker::start);
+        let count = count(threads);
+        let (report, reports) = mpsc::channel();
+        let blocking = (BLOCKING / count).max(LEAST_BLOCKING);
+        let workers = (1..=count).map(|place| Worker::start(place, blocking, report.clone()));
         Ok(Self {
             workers: workers.collect::<io::Result<_>>()?,
+            newcomers: Arc::default(),
+            reports: Mutex::new(reports),
         })
     }
 
@@ -74,24 +112,40 @@ impl Workers {
     pub fn serve(&self, work: impl Future<Output = ()> + Send + 'static) {
         let load = |worker: &&Worker| worker.served.load(Ordering::Relaxed);
         if let Some(worker) = self.workers.iter().min_by_key(load) {
-            let served = Served::one_more(&worker.served);
+            let (served, newcomer) = (Counted::at(&worker.served), Counted::at(&self.newcomers));
             worker.runtime.spawn(async move {
                 let _served = served;
+                drop(newcomer);
                 work.await;
             });
         }
+    }
+
+    /// Waits while too many have been handed over that no thread has looked at yet.
+    pub async fn keep_up(&self) {
+        while self.newcomers.load(Ordering::Relaxed) >= NEWCOMERS {
+            sleep(BREATH).await;
+        }
+    }
+
+    /// Waits until each has reported.
+    fn hear(&self, until: Instant) -> Result<(), mpsc::RecvTimeoutError> {
+        let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in &self.workers {
+            reports.recv_timeout(until.saturating_duration_since(Instant::now()))?;
+        }
+        Ok(())
     }
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        for worker in &mut self.workers {
-            worker.end = None;
-        }
-        let threads = self.workers.iter_mut().filter_map(|worker| worker.thread.take());
-        for thread in threads {
-            // Where it panicked it has ended too.
-            let _ = thread.join();
+        let until = Instant::now() + PATIENCE;
+        self.workers.iter_mut().for_each(|worker| worker.end = None);
+        let served = self.hear(until);
+        self.workers.iter_mut().for_each(|worker| worker.hold = None);
+        if served.and_then(|()| self.hear(until)).is_err() {
+            tracing::warn!("a thread is stuck: what it serves ends with the process");
         }
     }
 }
@@ -99,37 +153,52 @@ impl Drop for Workers {
 // === impl Worker ===
 
 impl Worker {
-    fn start(place: usize) -> io::Result<Self> {
+    fn start(place: usize, blocking: usize, report: Sender<()>) -> io::Result<Self> {
         let mut builder = Builder::new_current_thread();
-        let runtime = builder.thread_keep_alive(SPARE).enable_all().build()?;
+        builder.thread_keep_alive(SPARE).max_blocking_threads(blocking);
+        let runtime = builder.enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel();
+        let (hold, held) = mpsc::channel();
         let run = move || {
             PLACE.set(place);
-            let _ = runtime.block_on(ended);
-            // A picture that is being drawn for nobody any more is not waited for.
-            runtime.shutdown_background();
+            run(runtime, ended, &held, &report);
         };
-        let thread = thread::Builder::new().name(format!("hooks-{place}")).spawn(run)?;
+        thread::Builder::new().name(format!("hooks-{place}")).spawn(run)?;
         Ok(Self {
             runtime: handle,
             served: Arc::default(),
             end: Some(end),
-            thread: Some(thread),
+            hold: Some(hold),
         })
     }
 }
 
-// === impl Served ===
+/// What a thread does, from its first moment to its last.
+fn run(
+    runtime: Runtime,
+    ended: oneshot::Receiver<Infallible>,
+    held: &Receiver<Infallible>,
+    report: &Sender<()>,
+) {
+    let _ = runtime.block_on(ended);
+    let _ = report.send(());
+    let _ = held.recv();
+    // A picture that is being drawn for nobody any more is not waited for.
+    runtime.shutdown_background();
+    let _ = report.send(());
+}
 
-impl Served {
-    fn one_more(served: &Arc<AtomicUsize>) -> Self {
-        served.fetch_add(1, Ordering::Relaxed);
-        Self(served.clone())
+// === impl Counted ===
+
+impl Counted {
+    fn at(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
     }
 }
 
-impl Drop for Served {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -139,12 +208,10 @@ impl Drop for Served {
 mod tests {
     use std::future::pending;
 
-    use tokio::sync::mpsc;
-
     use super::*;
 
     /// Tells its place where it is dropped.
-    struct Tells(mpsc::UnboundedSender<usize>);
+    struct Tells(tokio::sync::mpsc::UnboundedSender<usize>);
 
     impl Drop for Tells {
         fn drop(&mut self) {
@@ -155,7 +222,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_serves_the_fewest_gets_the_next() {
         let workers = Workers::start(2).unwrap();
-        let (tell, mut told) = mpsc::unbounded_channel();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let mut served = Vec::new();
         let mut places = Vec::new();
         for _ in 0..4 {
@@ -191,7 +258,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_served_ends_with_them() {
         let workers = Workers::start(2).unwrap();
-        let (tell, mut told) = mpsc::unbounded_channel();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         for _ in 0..3 {
             let tells = Tells(tell.clone());
             workers.serve(async move {
@@ -206,5 +273,50 @@ mod tests {
         }
         places.sort_unstable();
         assert_eq!(places, [1, 1, 2], "before the drop returns, on their threads");
+    }
+
+    #[tokio::test]
+    async fn one_that_is_stuck_is_not_waited_for() {
+        let workers = Workers::start(2).unwrap();
+        let (release, stuck) = mpsc::channel::<()>();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        for _ in 0..2 {
+            let tells = Tells(tell.clone());
+            workers.serve(async move {
+                let _tells = tells;
+                pending::<()>().await;
+            });
+        }
+        let (begin, has_begun) = oneshot::channel();
+        workers.serve(async move {
+            begin.send(()).unwrap();
+            let _ = stuck.recv();
+        });
+        has_begun.await.unwrap();
+        let begun = Instant::now();
+        drop(workers);
+        let took = begun.elapsed();
+        assert!(took >= PATIENCE && took < 2 * PATIENCE, "{took:?}");
+        assert_eq!(told.recv().await, Some(2), "the other has ended");
+        drop(release);
+        assert_eq!(told.recv().await, Some(1));
+    }
+
+    #[tokio::test]
+    async fn few_wait_for_a_thread_to_look_at_them() {
+        let workers = Workers::start(1).unwrap();
+        let (release, stuck) = mpsc::channel::<()>();
+        workers.serve(async move {
+            let _ = stuck.recv();
+        });
+        let mut handed_over = 1;
+        while tokio::time::timeout(50 * BREATH, workers.keep_up()).await.is_ok() {
+            workers.serve(async {});
+            handed_over += 1;
+            assert!(handed_over <= NEWCOMERS + 1);
+        }
+        assert!(handed_over >= NEWCOMERS);
+        drop(release);
+        workers.keep_up().await;
     }
 }

@@ -71,7 +71,6 @@ fn is_its_own(error: &io::Error) -> bool {
                 | Errno::NONET
                 | Errno::HOSTUNREACH
                 | Errno::NETUNREACH
-                | Errno::OPNOTSUPP
         )
     )
 }

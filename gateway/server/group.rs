@@ -118,9 +118,9 @@ fn serve<D: Door>(front: Front<D>) -> Serve {
     Arc::new(move |arrival, stop, workers| {
         let front = front.clone();
         let serve = async move {
-            // Where it has no stream it has left.
-            if let Ok(stream) = arrival.stream() {
-                front.process_new(stream, &stop).await;
+            match arrival.stream() {
+                Ok(stream) => drop(front.process_new(stream, &stop).await),
+                Err(error) => tracing::error!(%error, "a connection can't be served"),
             }
         };
         match workers {
@@ -159,10 +159,18 @@ async fn accept(
         let arrival = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return,
-            arrival = acceptor.next() => arrival,
+            arrival = next(&mut acceptor, workers.as_deref()) => arrival,
         };
         serve(arrival, stop.clone(), workers.as_deref());
     }
+}
+
+/// The next connection, once the workers can look at it.
+async fn next(acceptor: &mut Acceptor, workers: Option<&Workers>) -> Arrival {
+    if let Some(workers) = workers {
+        workers.keep_up().await;
+    }
+    acceptor.next().await
 }
 
 // === impl Open ===
@@ -212,7 +220,8 @@ impl Open {
         self.stop.closed().await;
     }
 
-    /// Lets nobody in any more, and says how many are still connected. They end with the runtime.
+    /// Lets nobody in any more, and says how many are still connected. They end with
+    /// their runtimes.
     pub(super) async fn cut(&mut self) -> usize {
         self.stop.send_replace(true);
         while self.next_stopped().await.is_some() {}

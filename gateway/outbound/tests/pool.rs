@@ -7,6 +7,7 @@ use tokio::time::{advance, timeout};
 
 use super::*;
 use crate::outbound::wire::Wire;
+use crate::workers::stand_at;
 
 /// A connection, and its other end.
 fn connection() -> (Connection, DuplexStream) {
@@ -150,4 +151,115 @@ async fn it_holds_so_many() {
     }
     assert_eq!(pool.len(), 2);
     assert!(is_closed(&mut ends[2]).await);
+}
+
+/// A connection that is opened by the thread at this place.
+fn connection_at(place: usize) -> (Connection, DuplexStream) {
+    stand_at(place);
+    let opened = connection();
+    stand_at(0);
+    opened
+}
+
+/// Takes one for the thread at this place, and tells whose it was. `None` where there is none.
+fn take_at(pool: &Pool, place: usize) -> Option<(usize, Connection)> {
+    stand_at(place);
+    let taken = pool.take(Instant::now());
+    stand_at(0);
+    taken.map(|connection| (connection.place(), connection))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thread_takes_its_own_before_the_eldest_of_whoever_has_most() {
+    let pool = Pool::new(8);
+    let mut ends = Vec::new();
+    for place in [1, 2, 3, 2, 1, 2] {
+        let (ours, theirs) = connection_at(place);
+        pool.put(ours);
+        ends.push(theirs);
+    }
+    assert_eq!(pool.len(), 6);
+    let (place, own) = take_at(&pool, 1).unwrap();
+    drop(own);
+    assert_eq!(place, 1);
+    assert!(is_closed(&mut ends[4]).await, "the one that was laid aside last");
+    drop(take_at(&pool, 1).unwrap());
+    assert!(is_closed(&mut ends[0]).await);
+    let (place, others) = take_at(&pool, 1).unwrap();
+    assert_eq!(place, 2, "it speaks by layers, so that it stays where it is");
+    drop(others);
+    assert!(
+        is_closed(&mut ends[1]).await,
+        "the one that has been idle for longest"
+    );
+    // Whoever has none at all is no different.
+    let places = [9, 9, 9].map(|place| take_at(&pool, place).unwrap().0);
+    assert_eq!(places, [2, 3, 2]);
+    assert!(take_at(&pool, 1).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_has_laid_aside_is_trusted_no_more_than_ones_own() {
+    let pool = Pool::new(3);
+    let mut ends = Vec::new();
+    for place in [1, 1, 2] {
+        let (ours, theirs) = connection_at(place);
+        pool.put(ours);
+        ends.push(theirs);
+    }
+    let (one_too_many, mut its_end) = connection_at(3);
+    pool.put(one_too_many);
+    assert!(is_closed(&mut its_end).await, "the bound is that of all threads");
+    // The first has been closed by the other side.
+    drop(ends.remove(0));
+    let (place, taken) = take_at(&pool, 2).unwrap();
+    assert_eq!(place, 2);
+    pool.put(taken);
+    drop(take_at(&pool, 2));
+    assert_eq!(take_at(&pool, 2).map(|(place, _)| place), Some(1));
+    assert_eq!(pool.len(), 0);
+    for place in [1, 2] {
+        let (ours, theirs) = connection_at(place);
+        pool.put(ours);
+        ends.push(theirs);
+    }
+    // Time moves on, and the sweeper has no turn.
+    advance(IDLE).await;
+    assert!(take_at(&pool, 3).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_sweeper_sweeps_for_all_threads() {
+    let pool = Pool::new(8);
+    let mut ends = Vec::new();
+    for place in [2, 1] {
+        let (ours, theirs) = connection_at(place);
+        pool.put(ours);
+        ends.push(theirs);
+        pass(IDLE / 2).await;
+    }
+    pass(Duration::from_millis(2)).await;
+    assert!(is_closed(&mut ends[0]).await && !is_closed(&mut ends[1]).await);
+    pass(IDLE / 2).await;
+    assert!(is_closed(&mut ends[1]).await);
+    assert_eq!(pool.len(), 0);
+}
+
+#[tokio::test]
+async fn a_socket_moves_to_whoever_takes_it() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let ours = tokio::net::TcpStream::connect(listener.local_addr().unwrap());
+    let (ours, theirs) = tokio::join!(ours, listener.accept());
+    let (mut theirs, _) = theirs.unwrap();
+    let pool = Pool::new(8);
+    stand_at(1);
+    pool.put(Connection::new(Wire::Plain(ours.unwrap())));
+    stand_at(0);
+    let (place, moved) = take_at(&pool, 2).unwrap();
+    assert_eq!(place, 2);
+    pool.put(moved);
+    // It hears what comes from then on.
+    theirs.write_all(b"H").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(take_at(&pool, 2).is_none(), "it has not kept quiet");
 }
