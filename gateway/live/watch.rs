@@ -36,7 +36,11 @@ pub async fn watch(reloader: Arc<Reloader>) {
     let mut folders = Folders::new();
     loop {
         let seen = reloader.origin();
-        folders.follow(&seen);
+        if !folders.are_of(&seen) {
+            // Not here: where a folder hangs nobody could connect any more.
+            let origin = seen.clone();
+            folders = offload(usize::MAX, move || folders.following(&origin)).await;
+        }
         folders.stirs().await;
         let Some(changed) = look(&seen).await else {
             continue;
@@ -85,10 +89,16 @@ impl Folders {
         }
     }
 
+    /// Whether those are watched in which these files are.
+    fn are_of(&self, origin: &Origin) -> bool {
+        let is_watched = |folder| self.watched.contains(&PathBuf::from(folder));
+        self.watcher.is_none() || origin.folders().all(is_watched)
+    }
+
     /// Watches the folders of these files, and no others.
-    fn follow(&mut self, origin: &Origin) {
+    fn following(mut self, origin: &Origin) -> Self {
         let Some(watcher) = &mut self.watcher else {
-            return;
+            return self;
         };
         let wanted: BTreeSet<PathBuf> = origin.folders().map(PathBuf::from).collect();
         for folder in self.watched.difference(&wanted) {
@@ -107,6 +117,7 @@ impl Folders {
             // Also where that failed: once is often enough to complain.
             self.watched.insert(folder);
         }
+        self
     }
 
     /// Waits for something to happen in the folders, for [`LOOK`] at most.
