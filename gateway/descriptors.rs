@@ -3,8 +3,13 @@
 use koigate_core::plan::Server;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::workers;
+
 /// What is open besides connections of callers and to backends: listeners, the log, the watch, what is being read.
 const OTHERS: u64 = 64;
+
+/// What a thread that serves callers hears of its connections by: two of epoll, one to be woken by, one for signals.
+const OF_A_THREAD: u64 = 4;
 
 /// Raises the limit as far as the process may by itself: the usual 1024 is a courtesy to programs that use
 /// `select`, and fewer than `server.max_connections`. Warns where that is still too few for them.
@@ -33,5 +38,7 @@ pub fn raise(server: &Server) {
 
 /// One for every caller, and what is open besides.
 fn wanted(server: &Server) -> u64 {
-    u64::try_from(server.max_connections).map_or(u64::MAX, |callers| callers.saturating_add(OTHERS))
+    let threads = u64::try_from(workers::count(server.threads)).unwrap_or(u64::MAX);
+    let others = threads.saturating_mul(OF_A_THREAD).saturating_add(OTHERS);
+    u64::try_from(server.max_connections).map_or(u64::MAX, |callers| callers.saturating_add(others))
 }
