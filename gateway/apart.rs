@@ -24,7 +24,7 @@ const NICE: i32 = 19;
 /// waits for nothing that goes on here.
 static APART: OnceLock<Option<Runtime>> = OnceLock::new();
 
-/// Runs this beside the hooks. Where the system gives no thread it runs among them.
+/// Runs this beside the hooks. Where the system gives no thread it runs on that of whoever asks.
 pub fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     match APART.get_or_init(begin) {
         Some(runtime) => drop(runtime.spawn(work)),
@@ -42,7 +42,7 @@ fn begin() -> Option<Runtime> {
     match builder.thread_name("beside").enable_all().build() {
         Ok(runtime) => Some(runtime),
         Err(error) => {
-            tracing::warn!(%error, "no thread for what goes on beside the hooks: it is in their way");
+            tracing::warn!(%error, "no thread for what goes on beside the hooks: it is in the way");
             None
         }
     }

@@ -98,7 +98,8 @@ enum Cause {
 pub enum Ended {
     /// Everything that was accepted has been answered.
     Drained,
-    /// Time ran out, or a second signal came, while requests were under way. They end with the runtime.
+    /// Time ran out, or a second signal came, while requests were under way. They end with their
+    /// runtimes.
     CutShort,
 }
 
@@ -153,6 +154,10 @@ impl Supervisor {
     /// # Errors
     ///
     /// The first address that can't be bound.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime, like its siblings.
     pub fn listen<D: Door>(
         &mut self,
         name: &str,
@@ -220,7 +225,7 @@ impl Supervisor {
     }
 
     /// Accepts until it is told to stop or another process has taken over, then lets what is in flight finish: for as
-    /// long as `parting` says then, or until it is told a second time. Runs on the runtime it is called on.
+    /// long as `parting` says then, or until it is told a second time. Runs on the runtime that everything was bound on.
     pub async fn run(self, stops: Stops, parting: impl Fn() -> Parting) -> Ended {
         self.run_then(stops, parting, ready(())).await
     }

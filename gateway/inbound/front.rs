@@ -1,4 +1,4 @@
-//! Where Pingora hands a connection over.
+//! Where a connection is handed over, behind Pingora's interface.
 
 use std::sync::Arc;
 
@@ -51,7 +51,8 @@ impl<D> Clone for Front<D> {
 
 #[async_trait]
 impl<D: Door> ServerApp for Front<D> {
-    /// Pingora holds a clone of its watch for as long as this runs, by which the supervisor knows who is still there.
+    /// Whoever calls this holds a clone of the watch for as long as it runs, by which the supervisor knows who is still
+    /// there.
     async fn process_new(self: &Arc<Self>, stream: Stream, _: &ShutdownWatch) -> Option<Stream> {
         let due = Instant::now() + HEAD_TIME;
         let peer = caller::peer(&stream);

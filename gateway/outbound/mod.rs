@@ -2,7 +2,8 @@
 //!
 //! Sockets are Tokio's, and TLS is rustls' over Pingora's stream. The pool of connections and the codec ([`h1`]) are ours,
 //! since a hook asks many small questions and what one of them costs decides how many a gateway can ask: head and body
-//! leave in one write, a connection is taken and laid aside without a system call, a task or an allocation.
+//! leave in one write, and a connection of the thread's own is taken and laid aside without a system call, a task or an
+//! allocation.
 //!
 //! An exchange runs inside the caller's task and holds everything it has opened: dropping it closes the
 //! connection. Only after a whole reply that says so does a connection go back to the pool.

@@ -166,7 +166,7 @@ fn a_call_is_small() {
     assert!(size_of_val(&call) <= 1024, "{} bytes", size_of_val(&call));
 }
 
-/// A hook, and its calls with it, may move between threads.
+/// A hook, and its calls with it, is handed over to the thread that serves it.
 fn movable<T: Send>(call: T) -> T {
     call
 }

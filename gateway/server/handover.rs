@@ -4,7 +4,7 @@
 //! what an upgrade is to be: who receives polls once a second and logs an error each time, panics where the path can't
 //! be bound, gets descriptors that nobody owns, and never says that it has them; who sends shuts down five seconds
 //! later whatever has become of them. Names are cut at 2048 bytes and can hold no space, and a 33rd socket is lost. So
-//! the conversation is ours, over the same system call, and the sockets go into the same table of Pingora's:
+//! the conversation is ours, over the same system call:
 //!
 //! ```text
 //! the running process                    its successor, once its configuration is found good

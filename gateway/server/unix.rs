@@ -6,7 +6,7 @@
 //! no file behind and is gone with a process that dies.
 //!
 //! Pingora's own binding removes whatever file stands at the path, a socket in use included, and opens the socket to
-//! everybody before it narrows it (pingora-core 0.9.1, `listeners/l4.rs`); so it is only handed the bound socket.
+//! everybody before it narrows it (pingora-core 0.9.1, `listeners/l4.rs`).
 
 use std::fs::{self, File, Permissions};
 use std::io;
