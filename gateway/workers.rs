@@ -5,9 +5,10 @@
 //! shared, for a twelfth of their time, now for a hundredth. Hooks of three calls are 1.18 times as many, and take 0.89 of
 //! the CPU time.
 //!
-//! In return what begins on a thread stays there, as in nginx and Envoy, and none helps another. A connection begins on
-//! the thread that serves the fewest; what would hold a thread up leaves it ([`offload`](crate::offload)), and large
-//! bodies go in stretches.
+//! In return what begins on a thread stays there, as in nginx and Envoy, and none helps another: while merges of 8 MB
+//! have the processors, the 99th percentile of small hooks is 6.5 ms and not 4. A connection begins on the thread that
+//! serves the fewest; what would hold a thread up leaves it ([`offload`](crate::offload)), and large bodies go in
+//! stretches.
 
 use std::cell::Cell;
 use std::convert::Infallible;
