@@ -89,10 +89,10 @@ impl Folders {
         }
     }
 
-    /// Whether those are watched in which these files are.
+    /// Whether those are watched in which these files are, and no others.
     fn are_of(&self, origin: &Origin) -> bool {
-        let is_watched = |folder| self.watched.contains(&PathBuf::from(folder));
-        self.watcher.is_none() || origin.folders().all(is_watched)
+        let wanted: BTreeSet<PathBuf> = origin.folders().map(PathBuf::from).collect();
+        self.watcher.is_none() || self.watched == wanted
     }
 
     /// Watches the folders of these files, and no others.
