@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A timer that is kept, and set anew for each wait. As long as it is set to later times the runtime's timers are not
-/// touched: it wakes once at a time that it was set to before, and goes on. With a timer of its
-/// own for each wait a hook of three calls took 2,500 instructions more, of 50,000.
+/// touched: it wakes once at a time that it was set to before, and goes on. With a timer of its own for each wait a hook
+/// of three calls took 2,500 instructions more, of 50,000.
 #[derive(Debug)]
 pub struct Alarm {
     /// Ends when it is due, or before.

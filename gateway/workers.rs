@@ -220,6 +220,14 @@ mod tests {
         }
     }
 
+    /// Whoever does not go by itself.
+    fn serve_for_ever(workers: &Workers, tells: Tells) {
+        workers.serve(async move {
+            let _tells = tells;
+            pending::<()>().await;
+        });
+    }
+
     #[tokio::test]
     async fn whoever_serves_the_fewest_gets_the_next() {
         let workers = Workers::start(2).unwrap();
@@ -261,11 +269,7 @@ mod tests {
         let workers = Workers::start(2).unwrap();
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         for _ in 0..3 {
-            let tells = Tells(tell.clone());
-            workers.serve(async move {
-                let _tells = tells;
-                pending::<()>().await;
-            });
+            serve_for_ever(&workers, Tells(tell.clone()));
         }
         drop((workers, tell));
         let mut places = Vec::new();
@@ -282,11 +286,7 @@ mod tests {
         let (release, stuck) = mpsc::channel::<()>();
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         for _ in 0..2 {
-            let tells = Tells(tell.clone());
-            workers.serve(async move {
-                let _tells = tells;
-                pending::<()>().await;
-            });
+            serve_for_ever(&workers, Tells(tell.clone()));
         }
         let (begin, has_begun) = oneshot::channel();
         workers.serve(async move {
