@@ -5,20 +5,15 @@
 //! of their own the calls share that one with each other, and since it is of the lowest priority the hooks' threads
 //! have a processor whenever they want one.
 
-use std::sync::{Once, OnceLock};
+use std::sync::OnceLock;
 
-use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::offload::SPARE;
+use crate::priority::{LOWEST, give_way};
 
 /// Comparisons at once; and the system's resolver, which waits there for names that it knows nothing of.
 const BLOCKING: usize = 4;
-
-/// The lowest priority that there is. With that of the hooks, a shadow that answered 200 hooks a second with 32 MB each
-/// took their 99th percentile from 2 ms to between 7 and 34 (two cores, which load and flood share); with this one it
-/// is what it is beside any other program that reads as much: 3 to 4 (`tests/isolation`).
-const NICE: i32 = 19;
 
 /// Begun when it is first needed: most gateways have nobody to call beside a hook. It ends with the process, which
 /// waits for nothing that goes on here.
@@ -32,12 +27,15 @@ pub fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     }
 }
 
+/// With the priority of the hooks, a shadow that answered 200 hooks a second with 32 MB each took their 99th percentile
+/// from 2 ms to between 7 and 34 (two cores, which load and flood share); with the lowest one it is what it is beside any
+/// other program that reads as much: 3 to 4 (`tests/isolation`).
 fn begin() -> Option<Runtime> {
     let mut builder = Builder::new_multi_thread();
     let builder = builder
         .worker_threads(1)
         .max_blocking_threads(BLOCKING)
-        .on_thread_start(step_back)
+        .on_thread_start(|| give_way(LOWEST))
         .thread_keep_alive(SPARE);
     match builder.thread_name("beside").enable_all().build() {
         Ok(runtime) => Some(runtime),
@@ -48,24 +46,14 @@ fn begin() -> Option<Runtime> {
     }
 }
 
-/// Gives way to all other threads; for this thread alone.
-fn step_back() {
-    // Linux counts threads here, not processes. A system that allows it to nobody has the priority of the hooks.
-    if let Err(error) = setpriority_process(None, NICE) {
-        // Threads come and go; once is enough.
-        static SAID: Once = Once::new();
-        SAID.call_once(|| tracing::warn!(%error, "what goes on beside the hooks has their priority"));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::thread;
 
-    use rustix::process::getpriority_process;
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::priority;
 
     #[tokio::test]
     async fn it_is_another_thread_and_always_the_same() {
@@ -74,7 +62,7 @@ mod tests {
             let (tell, told) = oneshot::channel();
             spawn(async move {
                 let current = thread::current();
-                assert_eq!(getpriority_process(None), Ok(NICE));
+                assert_eq!(priority::of_this_thread(), LOWEST);
                 let _ = tell.send((current.id(), current.name().map(str::to_owned)));
             });
             seen.push(told.await.unwrap());
@@ -82,6 +70,6 @@ mod tests {
         assert_eq!(seen[0], seen[1]);
         assert_eq!(seen[0].1.as_deref(), Some("beside"));
         assert_ne!(seen[0].0, thread::current().id());
-        assert_ne!(getpriority_process(None), Ok(NICE));
+        assert_ne!(priority::of_this_thread(), LOWEST);
     }
 }

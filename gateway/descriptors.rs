@@ -8,8 +8,9 @@ use crate::workers;
 /// What is open besides connections of callers and to backends: listeners, the log, the watch, what is being read.
 const OTHERS: u64 = 64;
 
-/// What a thread that serves callers hears of its connections by: two of epoll, one to be woken by, one for signals.
-const OF_A_THREAD: u64 = 4;
+/// What a thread that serves callers hears of its connections by, and the one beside it: two of epoll each, one to be
+/// woken by, one for signals.
+const OF_A_THREAD: u64 = 2 * 4;
 
 /// Raises the limit as far as the process may by itself: the usual 1024 is a courtesy to programs that use
 /// `select`, and fewer than `server.max_connections`. Warns where that is still too few for them.

@@ -8,7 +8,7 @@
 //! main        arguments, log, exit codes; one match over the commands (cli)
 //! assembly    a plan's parts put together
 //! server      listeners, signals, draining: the only place that knows the process
-//! workers     the threads that serve callers
+//! workers     the threads that serve callers, and beside each one for large bodies
 //! inbound     bytes to Request, Response to bytes; Door is what stands behind a listener
 //! serve       the hooks' door: auth, route, permits, dispatch, metrics, journal, headers of the answer
 //! dispatch    one hook through its chain; the only place that fans out
@@ -18,6 +18,7 @@
 //! buffered    the room for bodies and replies, of all hooks together
 //! calls       the calls of one stage; dropping them lets the losers end by rule
 //! offload     heavy judgement off the thread; drawing is the same for picture sheets
+//! priority    what these threads give way by
 //! outbound    one exchange with one backend: dial, pool, codec
 //! http1, tls  message framing and TLS, shared by both directions
 //! live        a plan, and per backend what lives beside it: pool, permits, meters
@@ -57,6 +58,7 @@ pub mod observers;
 pub mod offload;
 pub mod outbound;
 pub mod panics;
+pub mod priority;
 pub mod route;
 pub mod serve;
 pub mod server;

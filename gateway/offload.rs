@@ -5,9 +5,11 @@
 
 use std::future::Future;
 use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Work that goes through this many bytes or more leaves the thread: as much as a document of 256 KiB and three echoes
 /// of it. Comparing so much takes 20 to 300 us, parsing it 450. With 256 KiB here, three echoes of 200 KB took 880 us of
@@ -33,22 +35,42 @@ pub fn offload<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> impl Future<Output = T> + Send {
     let done = if is_heavy(weight) {
-        Err(spawn_blocking(work))
+        Err(Elsewhere(spawn_blocking(work)))
     } else {
         Ok(work())
     };
     async {
         match done {
             Ok(done) => done,
-            Err(away) => match away.await {
-                Ok(done) => done,
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => resume_unwind(panic),
-                    // Only a runtime that is shutting down cancels a blocking task, and it drops us next.
-                    Err(_) => std::future::pending().await,
-                },
+            Err(elsewhere) => elsewhere.await,
+        }
+    }
+}
+
+/// What goes on on another thread, for whoever waits for it here. A panic in it is a panic here; dropped, it ends there
+/// where it waits next, or does not begin.
+#[derive(Debug)]
+#[must_use = "dropped, it ends"]
+pub(crate) struct Elsewhere<T>(pub(crate) JoinHandle<T>);
+
+impl<T> Future for Elsewhere<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        match ready!(Pin::new(&mut self.0).poll(context)) {
+            Ok(done) => Poll::Ready(done),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // Only a runtime that is shutting down cancels what is waited for, and it drops us next.
+                Err(_) => Poll::Pending,
             },
         }
+    }
+}
+
+impl<T> Drop for Elsewhere<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

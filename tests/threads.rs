@@ -57,6 +57,36 @@ async fn a_caller_is_served_by_the_thread_with_the_fewest() {
     }
 }
 
+#[tokio::test]
+async fn large_bodies_are_for_a_thread_beside() {
+    let service = backend("it").starts();
+    let gateway = gateway().server("threads = 1").asks(&service).starts().await;
+    let mut caller = gateway.connect().await;
+    let large = format!("{{\"text\": \"{}\"}}", "x".repeat(2 << 20));
+    let koipy = gateway.koipy();
+    for (body, is_large) in [("{}", false), (&*large, true), ("{}", false)] {
+        let before = waits(&gateway, "bulk-1");
+        for _ in 0..20 {
+            caller
+                .write(&koipy.request("/onMessage", body.as_bytes()))
+                .await
+                .unwrap();
+            let answer = bounded("an answer", caller.response()).await.unwrap();
+            assert_eq!(answer.status, 204);
+        }
+        let more = waits(&gateway, "bulk-1") - before;
+        assert!(
+            if is_large { more >= 20 } else { more <= 4 },
+            "{more} waits for {is_large}"
+        );
+    }
+    assert_eq!(
+        (service.opened(), service.asked()),
+        (1, 60),
+        "both use the same connection"
+    );
+}
+
 /// Asks by callers on three threads in turn, then by the second alone: how often the two threads waited meanwhile that
 /// have nothing to do.
 async fn asks_from_three(service: &Backend, authority: &Authority) -> u64 {

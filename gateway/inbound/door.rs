@@ -18,7 +18,7 @@ use crate::tls::Speech;
 /// One connection's requests come one after another; many connections come at once.
 pub trait Door: Send + Sync + 'static {
     /// What [`Door::admit`] hands to [`Door::serve`]: a permit, a plan. Dropped if the body never comes whole.
-    type Pass: Send;
+    type Pass: Send + 'static;
 
     /// How many connections may be open at once. It is asked for each new one: over it the connection gets a
     /// [`Refusal::Overloaded`] and is closed.

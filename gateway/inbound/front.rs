@@ -59,7 +59,7 @@ impl<D: Door> ServerApp for Front<D> {
         let seat = self.crowd.enter(peer, self.door.capacity());
         // Who comes over a Unix socket has no address, and nobody listens on the way.
         let speech = peer.map_or(Speech::Plain, |_| self.door.speech());
-        let session = |stream| Session::new(self.door.as_ref(), Caller::new(stream), self.leave.clone(), due);
+        let session = |stream| Session::new(self.door.clone(), Caller::new(stream), self.leave.clone(), due);
         // Either place is given back when this returns, or is dropped.
         match (seat, speech) {
             (Some(_seat), Speech::Plain) => session(stream).run().await,

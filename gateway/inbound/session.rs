@@ -7,6 +7,7 @@
 use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf;
@@ -22,6 +23,8 @@ use super::head::{self, BadRequest, Framing, Head, Persistence, Scan};
 use super::leave::{Leave, LeaveWatch, closing};
 use super::response::{self, BodyPart};
 use crate::buffered::Full;
+use crate::offload::HEAVY;
+use crate::workers::in_bulk;
 
 /// How long a connection may wait for another request to begin.
 const IDLE_TIME: Duration = Duration::from_secs(60);
@@ -31,10 +34,12 @@ pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
 const WORD_TIME: Duration = Duration::from_millis(100);
 /// What a read asks for while nobody knows how much is to come; what the connection keeps stays as small.
 pub(super) const SOME: usize = 8 * 1024;
+/// A body of so many bytes is one for the thread that has the bulk: the same as what leaves the thread once it is here.
+const LARGE: u64 = HEAVY as u64;
 
 /// One connection.
-pub(super) struct Session<'a, D> {
-    door: &'a D,
+pub(super) struct Session<D> {
+    door: Arc<D>,
     caller: Caller,
     /// Tells when the connection is to end.
     leave: LeaveWatch,
@@ -57,6 +62,12 @@ enum End {
     Answered,
 }
 
+/// A request that has been let in, before its body.
+struct Entry<P> {
+    head: Head,
+    admitted: Admitted<P>,
+}
+
 /// Why a request comes to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Broken {
@@ -69,9 +80,9 @@ pub(super) enum Broken {
 
 // === impl Session ===
 
-impl<'a, D: Door> Session<'a, D> {
+impl<D: Door> Session<D> {
     /// `due` is by when the first head has to be whole.
-    pub(super) fn new(door: &'a D, caller: Caller, leave: LeaveWatch, due: Instant) -> Self {
+    pub(super) fn new(door: Arc<D>, caller: Caller, leave: LeaveWatch, due: Instant) -> Self {
         Self {
             door,
             caller,
@@ -85,7 +96,16 @@ impl<'a, D: Door> Session<'a, D> {
 
     pub(super) async fn run(mut self) {
         loop {
-            match self.turn().await {
+            let ended = match self.turn().await {
+                Ok(None) => Ok(()),
+                Ok(Some(large)) => {
+                    let ended;
+                    (self, ended) = in_bulk(self.large(large)).await;
+                    ended
+                }
+                Err(end) => Err(end),
+            };
+            match ended {
                 Ok(()) => {}
                 Err(End::Gone) => return,
                 Err(End::Answered) => return self.linger().await,
@@ -118,17 +138,34 @@ impl<'a, D: Door> Session<'a, D> {
         }
     }
 
-    /// One request, from its first byte to the last of its answer.
-    async fn turn(&mut self) -> Result<(), End> {
+    /// One request, from its first byte to the last of its answer, or to the first of a large body.
+    async fn turn(&mut self) -> Result<Option<Box<Entry<D::Pass>>>, End> {
         self.begun().await?;
+        let over = |()| None;
         let head = match self.head().await {
             Ok(head) => head,
-            Err(broken) => return self.refuse(broken).await,
+            Err(broken) => return self.refuse(broken).await.map(over),
         };
-        let admitted = match self.admit(&head) {
-            Ok(admitted) => admitted,
-            Err(response) => return self.turn_away(&head, *response).await,
+        let entry = match self.admit(&head) {
+            Ok(admitted) => Entry { head, admitted },
+            Err(response) => return self.turn_away(&head, *response).await.map(over),
         };
+        match entry.head.framing() {
+            Framing::Length(length) if length >= LARGE => Ok(Some(Box::new(entry))),
+            // Who sends chunks does not say how many.
+            Framing::Length(_) | Framing::Chunked => self.rest(entry).await.map(over),
+        }
+    }
+
+    /// The rest of a turn that is large.
+    async fn large(mut self, entry: Box<Entry<D::Pass>>) -> (Self, Result<(), End>) {
+        let turn = self.rest(*entry).await;
+        (self, turn)
+    }
+
+    /// A turn from its body on.
+    async fn rest(&mut self, entry: Entry<D::Pass>) -> Result<(), End> {
+        let Entry { head, admitted } = entry;
         let body = match body::read(&mut self.caller, &head, admitted.max_body, admitted.held).await {
             Ok(body) => body,
             Err(broken) => return self.refuse(broken).await,
@@ -180,7 +217,7 @@ impl<'a, D: Door> Session<'a, D> {
 
     /// Asks the door, for as long as the caller waits. A panic in there is this request's alone.
     async fn serve(&mut self, pass: D::Pass, request: Request) -> Result<Response, End> {
-        let door = self.door;
+        let door = &*self.door;
         let served = AssertUnwindSafe(async move { door.serve(pass, request).await }).catch_unwind();
         let mut served = pin!(served);
         tokio::select! {

@@ -185,7 +185,9 @@ async fn an_answer_over_tls_that_nobody_takes_is_given_up() {
     let session = tokio::spawn(async move {
         let stream = crate::tls::accept(&acceptor, Box::new(stream)).await.unwrap();
         let due = Instant::now() + Duration::from_secs(5);
-        Session::new(&*door, Caller::new(stream), watch, due).run().await;
+        Session::new(door.clone(), Caller::new(stream), watch, due)
+            .run()
+            .await;
     });
     let name = ServerName::try_from("localhost").unwrap();
     let mut caller = connector.connect(name, caller).await.unwrap();
