@@ -43,22 +43,22 @@ struct Counted<B: AsRef<[u8]>> {
 const FRESH: usize = 4 * 1024 * 1024;
 
 /// For how many more bytes to make room where so many have come and so many are announced: for up to 256 KiB at once; of
-/// more for 64 KiB at the start, then for all of them, but no more than 16 times what has come, or 1,024 times where the
-/// memory is fresh. Pages that nothing is written to are not resident, so that memory follows what has really come;
-/// growing in small steps would leave the memory of every step behind, and believing whoever announces most would let a
-/// few of them take the whole address space.
+/// more for 64 KiB at the start, then for all of them, but no more than 1,024 times what has come. Pages that nothing is
+/// written to are not resident, so that memory follows what has really come; believing whoever announces most would let
+/// a few of them take the whole address space.
+///
+/// Each further step would leave its memory behind: with one at 1 MiB, three echoes of 2 MB over 4 connections took 63 to
+/// 65 MiB and not 52 to 59, and an eighth more of CPU time.
 pub fn growth(come: usize, announced: usize) -> usize {
     const FIRST: usize = 64 * 1024;
     const AT_ONCE: usize = 256 * 1024;
     if announced <= AT_ONCE {
-        return announced;
+        announced
+    } else if come < FIRST {
+        FIRST
+    } else {
+        announced.min(come.saturating_mul(1024))
     }
-    if come < FIRST {
-        return FIRST;
-    }
-    let is_fresh = come.saturating_add(announced) > FRESH;
-    let times = if is_fresh { 1024 } else { 16 };
-    announced.min(come.saturating_mul(times))
 }
 
 /// Frees memory of so many bytes, large pieces one after the other. jemalloc gives such a piece back to the system as it
@@ -257,7 +257,8 @@ mod tests {
             (8 << 10, 256 << 10, 256 << 10),
             (8 << 10, 1 << 20, 64 << 10),
             (64 << 10, 1 << 20, 1 << 20),
-            (64 << 10, 2 << 20, 1 << 20),
+            (64 << 10, 2 << 20, 2 << 20),
+            (64 << 10, 4 << 20, 4 << 20),
             (64 << 10, 8 << 20, 8 << 20),
             (64 << 10, 1 << 30, 64 << 20),
             (1 << 20, 2 << 20, 2 << 20),
