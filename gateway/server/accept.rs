@@ -150,3 +150,28 @@ impl Arrival {
         Ok(Box::new(stream))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// accept(2): "treat them like EAGAIN by retrying".
+    #[test]
+    fn what_befalls_one_connection_keeps_nobody_waiting() {
+        for (errno, expected) in [
+            (Errno::CONNABORTED, true),
+            (Errno::HOSTUNREACH, true),
+            (Errno::INTR, true),
+            (Errno::PROTO, true),
+            (Errno::MFILE, false),
+            (Errno::NFILE, false),
+            (Errno::NOBUFS, false),
+            (Errno::NOMEM, false),
+            (Errno::PERM, false),
+            (Errno::BADF, false),
+        ] {
+            assert_eq!(is_its_own(&errno.into()), expected, "{errno}");
+        }
+        assert!(!is_its_own(&io::Error::other("no number")));
+    }
+}
