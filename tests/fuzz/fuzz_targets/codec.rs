@@ -1,5 +1,5 @@
 //! Where the decoder and hyper both read a reply out of any bytes, they read the same; how the bytes are cut
-//! means nothing to the decoder; and no reply is larger than it may be.
+//! means nothing to the decoder, nor does a head that it remembers; and no reply is larger than it may be.
 //!
 //! The first two bytes of an input say how the rest is cut. Differences that are meant, each one strictness or
 //! tolerance of only one side, and so of no matter here:
@@ -21,7 +21,7 @@ use bytes::{BufMut, Bytes};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
-use koigate::outbound::h1::{Decoder, Progress, Whole};
+use koigate::outbound::h1::{Decoder, LastHead, Progress, Whole};
 use koigate_core::failure::Failure;
 use koigate_fuzz::take_cuts;
 use libfuzzer_sys::fuzz_target;
@@ -35,8 +35,14 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     // A coding that is both broken and too large is either, as it is noticed.
-    let decoded = decode(&[input.len()], input).ok();
-    assert_eq!(decode(&cuts, input).ok(), decoded, "cut");
+    let fresh = || Decoder::new(MAX_REPLY, None);
+    let decoded = decode(fresh(), &[input.len()], input).ok();
+    assert_eq!(decode(fresh(), &cuts, input).ok(), decoded, "cut");
+    let mut last = LastHead::default();
+    for after in ["nothing", "the same"] {
+        let remembers = fresh().after(&mut last);
+        assert_eq!(decode(remembers, &cuts, input).ok(), decoded, "after {after}");
+    }
     assert_eq!(decode_in_place(input).ok(), decoded, "in place");
     let Some(Some(whole)) = decoded else { return };
     assert!((200..1000).contains(&whole.reply.status));
@@ -57,8 +63,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 /// The reply in these bytes, after which the connection ends; none after interim answers without end.
-fn decode(cuts: &[usize], mut input: &[u8]) -> Result<Option<Whole>, Failure> {
-    let mut decoder = Decoder::new(MAX_REPLY, None);
+fn decode(mut decoder: Decoder<'_>, cuts: &[usize], mut input: &[u8]) -> Result<Option<Whole>, Failure> {
     for &cut in cuts.iter().chain([&usize::MAX]) {
         let (piece, rest) = input.split_at(cut.min(input.len()));
         input = rest;
