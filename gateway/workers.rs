@@ -7,8 +7,9 @@
 //!
 //! In return what begins on a thread stays there, as in nginx and Envoy, and none helps another. A connection begins on
 //! the thread that serves the fewest, and what would hold that up leaves it: work that takes long for threads that do
-//! nothing else ([`offload`](crate::offload)), and requests with a large body, all of them, for a thread beside each
-//! ([`in_bulk`]). Both give way where somebody else wants the processor.
+//! nothing else ([`offload`](crate::offload)), and requests that announce a large body, all of them, for a thread beside
+//! each ([`in_bulk`]). That one, and its heavy work, give way where somebody else wants the processor. Chunks, of which
+//! nobody knows how many will come, and large replies to small hooks stay where they are, and go in stretches.
 
 use std::cell::{Cell, OnceCell};
 use std::convert::Infallible;
@@ -26,7 +27,7 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::offload::{Elsewhere, SPARE};
-use crate::priority::give_way;
+use crate::priority::{self, give_way};
 
 /// Connections that may wait for their threads to look at them; others wait to be accepted, without a descriptor.
 const NEWCOMERS: usize = 256;
@@ -34,16 +35,25 @@ const NEWCOMERS: usize = 256;
 /// How long nobody more is handed over then.
 const BREATH: Duration = Duration::from_millis(1);
 
-/// Threads for heavy work, of all workers together; and the system's resolver, which waits there.
+/// Threads for heavy work, of all threads here together; and the system's resolver, which waits there.
 const BLOCKING: usize = 512;
 
 /// The fewest of them that one has.
 const LEAST_BLOCKING: usize = 8;
 
-/// The nice value of the threads for bulk and for heavy work: beside one that has the usual 0 they get a quarter of a
-/// processor. Of hooks of 3 KB beside merges of 8 MB the 99th percentile was 4.5 ms with it and 5.2 without (4.2 by
-/// themselves, and 19 when the same threads had both); with 10 it is the same, and with 19 merges of 2 MB take longer.
-const BULK_NICE: i32 = 5;
+/// By how much less the threads for bulk, and their heavy work, are preferred, as a step of the nice value: beside one
+/// that is 5 lower they get a quarter of a processor. Of hooks of 3 KB beside merges of 8 MB the 99th percentile was 4.5
+/// ms with it and 5.2 without (4.2 by themselves, and 19 when the same threads had both); with 10 it is the same, and
+/// with 19 merges of 2 MB take longer.
+const BULK_STEP: i32 = 5;
+
+/// After how many steps a thread for bulk looks for what is new from other threads, and after how many for news of its
+/// connections, both where more is to be done. Tokio's 31 and 61 are meant for steps of microseconds, and here each may
+/// move a megabyte.
+const BULK_INTERVALS: (u32, u32) = (2, 4);
+
+/// The places for bulk are beyond this, which is more than there may be threads.
+const BULK_PLACES: usize = 1 << 16;
 
 /// How long the threads may take to end. What goes on after that ends with the process.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -80,9 +90,20 @@ thread_local! {
     static BULK: OnceCell<Handle> = const { OnceCell::new() };
 }
 
-/// Which of the workers this thread is, from 1 on; behind them those for their bulk; 0 for any other thread.
+/// Which of the workers this thread is, from 1 on, or for the bulk of which of them it is ([`is_for_bulk`]); 0 for any
+/// other thread.
 pub fn place() -> usize {
     PLACE.get()
+}
+
+/// Whether a thread at that place is for bulk: whoever waits for it may wait for long.
+pub fn is_for_bulk(place: usize) -> bool {
+    place > BULK_PLACES
+}
+
+/// The place for the bulk of whoever is at that place.
+pub(crate) fn bulk_of(place: usize) -> usize {
+    BULK_PLACES + place
 }
 
 /// Has the thread beside this one serve what is large, so that small hooks need not wait for it in turn; or this one, if
@@ -125,14 +146,12 @@ impl Workers {
     pub fn start(threads: usize) -> io::Result<Self> {
         let count = count(threads);
         let (report, reports) = mpsc::channel();
-        let blocking = (BLOCKING / count).max(LEAST_BLOCKING);
-        let start = |name, place, bulk| Worker::start(name, place, blocking, report.clone(), bulk);
-        let bulk = (1..=count).map(|number| start(format!("bulk-{number}"), count + number, None));
+        let blocking = (BLOCKING / (2 * count)).max(LEAST_BLOCKING);
+        let start = |place, bulk| Worker::start(place, blocking, report.clone(), bulk);
+        let bulk = (1..=count).map(|place| start(bulk_of(place), None));
         let bulk = bulk.collect::<io::Result<Vec<_>>>()?;
-        let workers = bulk.iter().zip(1..).map(|(bulk, number)| {
-            let bulk = Some(bulk.runtime.clone());
-            start(format!("hooks-{number}"), number, bulk)
-        });
+        let workers = bulk.iter().zip(1..);
+        let workers = workers.map(|(bulk, place)| start(place, Some(bulk.runtime.clone())));
         Ok(Self {
             workers: workers.collect::<io::Result<_>>()?,
             bulk,
@@ -191,25 +210,30 @@ impl Drop for Workers {
 
 impl Worker {
     /// With the runtime for its bulk, if it is not itself for that.
-    fn start(
-        name: String,
-        place: usize,
-        blocking: usize,
-        report: Sender<()>,
-        bulk: Option<Handle>,
-    ) -> io::Result<Self> {
+    fn start(place: usize, blocking: usize, report: Sender<()>, bulk: Option<Handle>) -> io::Result<Self> {
         let mut builder = Builder::new_current_thread();
         builder.thread_keep_alive(SPARE).max_blocking_threads(blocking);
-        builder.on_thread_start(|| give_way(BULK_NICE));
+        let mut name = format!("hooks-{place}");
+        let mut nice = None;
+        if bulk.is_none() {
+            name = format!("bulk-{}", place - BULK_PLACES);
+            let lower = priority::of_this_thread().saturating_add(BULK_STEP);
+            nice = Some(lower);
+            let (new, news) = BULK_INTERVALS;
+            builder.global_queue_interval(new).event_interval(news);
+            builder.on_thread_start(move || give_way(lower));
+        }
         let runtime = builder.enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel();
         let (hold, held) = mpsc::channel();
         let run = move || {
             PLACE.set(place);
-            match bulk {
-                Some(bulk) => drop(BULK.with(|own| own.set(bulk))),
-                None => give_way(BULK_NICE),
+            if let Some(nice) = nice {
+                give_way(nice);
+            }
+            if let Some(bulk) = bulk {
+                let _ = BULK.with(|own| own.set(bulk));
             }
             run(runtime, ended, &held, &report);
         };
@@ -259,7 +283,7 @@ mod tests {
 
     use super::*;
     use crate::offload::{HEAVY, offload};
-    use crate::priority::of_this_thread;
+    use crate::priority::{LOWEST, of_this_thread};
 
     /// Tells its place where it is dropped.
     struct Tells(tokio::sync::mpsc::UnboundedSender<usize>);
@@ -316,6 +340,7 @@ mod tests {
 
     #[tokio::test]
     async fn bulk_has_threads_of_its_own_that_give_way() {
+        let usual = of_this_thread();
         let workers = Workers::start(2).unwrap();
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let whoever = || {
@@ -335,11 +360,12 @@ mod tests {
             });
             let ((own, name, nice), heavy, ((place, bulk_name, bulk_nice), bulk_heavy)) =
                 told.recv().await.unwrap();
-            assert_eq!(place, own + 2);
+            assert_eq!(place, bulk_of(own));
+            assert!(is_for_bulk(place) && !is_for_bulk(own));
             assert_eq!(name.unwrap(), format!("hooks-{own}"));
             assert_eq!(bulk_name.unwrap(), format!("bulk-{own}"));
-            let least = nice.max(BULK_NICE);
-            assert_eq!((bulk_nice, heavy, bulk_heavy), (least, least, least));
+            let lower = LOWEST.min(usual + BULK_STEP);
+            assert_eq!((nice, heavy, bulk_nice, bulk_heavy), (usual, usual, lower, lower));
         }
         assert_eq!(
             in_bulk(async { place() }).await,
@@ -366,7 +392,7 @@ mod tests {
                 _ = has_begun.recv() => {}
             }
         });
-        assert_eq!(told.recv().await, Some(2));
+        assert_eq!(told.recv().await, Some(bulk_of(1)));
         let tells = Tells(tell);
         workers.serve(async move {
             let _tells = tells;
@@ -399,7 +425,11 @@ mod tests {
             places.push(place);
         }
         places.sort_unstable();
-        assert_eq!(places, [1, 1, 2, 4], "before the drop returns, on their threads");
+        assert_eq!(
+            places,
+            [1, 1, 2, bulk_of(2)],
+            "before the drop returns, on their threads"
+        );
     }
 
     #[tokio::test]
