@@ -57,20 +57,22 @@ async fn a_caller_is_served_by_the_thread_with_the_fewest() {
     }
 }
 
+/// A hook of two megabytes.
+fn large() -> String {
+    format!("{{\"text\": \"{}\"}}", "x".repeat(2 << 20))
+}
+
 #[tokio::test]
 async fn large_bodies_are_for_a_thread_beside() {
     let service = backend("it").starts();
     let gateway = gateway().server("threads = 1").asks(&service).starts().await;
     let mut caller = gateway.connect().await;
-    let large = format!("{{\"text\": \"{}\"}}", "x".repeat(2 << 20));
-    let koipy = gateway.koipy();
+    let (large, koipy) = (large(), gateway.koipy());
     for (body, is_large) in [("{}", false), (&*large, true), ("{}", false)] {
         let before = waits(&gateway, "bulk-1");
         for _ in 0..20 {
-            caller
-                .write(&koipy.request("/onMessage", body.as_bytes()))
-                .await
-                .unwrap();
+            let request = koipy.request("/onMessage", body.as_bytes());
+            caller.write(&request).await.unwrap();
             let answer = bounded("an answer", caller.response()).await.unwrap();
             assert_eq!(answer.status, 204);
         }
@@ -80,11 +82,58 @@ async fn large_bodies_are_for_a_thread_beside() {
             "{more} waits for {is_large}"
         );
     }
-    assert_eq!(
-        (service.opened(), service.asked()),
-        (1, 60),
-        "both use the same connection"
-    );
+    let counts = (service.opened(), service.asked());
+    assert_eq!(counts, (1, 60), "both use the same connection");
+}
+
+#[tokio::test]
+async fn requests_that_come_together_are_answered_in_order_by_two_threads() {
+    let service = backend("it").starts();
+    let gateway = gateway().server("threads = 1").asks(&service).starts().await;
+    let (large, koipy) = (large(), gateway.koipy());
+    let mut together = Vec::new();
+    for body in ["{}", &large, &large, "{}"] {
+        together.extend(koipy.request("/onMessage", body.as_bytes()));
+    }
+    together.extend(koipy.request("/nowhere", b"{}"));
+    let mut caller = gateway.connect().await;
+    caller.write(&together).await.unwrap();
+    for expected in [204, 204, 204, 204, 404] {
+        let answer = bounded("an answer", caller.response()).await.unwrap();
+        assert_eq!(answer.status, expected);
+    }
+    assert_eq!(service.asked(), 4);
+}
+
+#[tokio::test]
+async fn small_hooks_do_not_wait_for_the_thread_beside_to_hear_of_tls() {
+    let authority = Authority::new();
+    let secured = authority.vouches_for(&["localhost"], Validity::Good);
+    let service = backend("it")
+        .at("https://localhost:{port}/")
+        .secured(secured)
+        .starts();
+    let gateway = gateway()
+        .with_env("SSL_CERT_FILE", authority.file())
+        .server("threads = 1")
+        .asks(&service)
+        .starts()
+        .await;
+    let mut caller = gateway.connect().await;
+    let request = gateway.koipy().request("/onMessage", large().as_bytes());
+    caller.write(&request).await.unwrap();
+    let answer = bounded("an answer", caller.response()).await.unwrap();
+    assert_eq!((answer.status, service.opened()), (204, 1));
+    let before = waits(&gateway, "bulk-1");
+    for _ in 0..100 {
+        asks(&gateway, &mut caller).await;
+    }
+    let more = waits(&gateway, "bulk-1") - before;
+    assert!(more <= 10, "{more}: it hears of the replies");
+    assert_eq!((service.opened(), service.asked()), (2, 101));
+    caller.write(&request).await.unwrap();
+    let answer = bounded("an answer", caller.response()).await.unwrap();
+    assert_eq!((answer.status, service.opened()), (204, 2));
 }
 
 /// Asks by callers on three threads in turn, then by the second alone: how often the two threads waited meanwhile that

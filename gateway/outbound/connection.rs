@@ -20,7 +20,7 @@ use super::{scratch, timed_out};
 use crate::alarm::Alarm;
 use crate::http1::{STRETCH, TURN};
 use crate::tls;
-use crate::workers::place;
+use crate::workers::{is_for_bulk, place};
 
 /// What is read at once, in bytes: enough for most replies.
 const INPUT: usize = 8 * 1024;
@@ -121,19 +121,31 @@ impl Connection {
         self.place
     }
 
-    /// The same connection with its news coming to this thread, which is at that place. What speaks TLS can't move: it
-    /// is used from afar, each reply waking two threads, which costs less than a handshake. `None` where the system
-    /// refuses.
+    /// Whether whoever is at that place may use it. What speaks TLS can't move: it is used from afar, each reply waking
+    /// two threads, which costs less than a handshake; but not by small hooks from a thread for bulk, which has no time.
+    pub(super) fn is_for(&self, place: usize) -> bool {
+        matches!(self.wire, Wire::Plain(_)) || is_for_bulk(place) || !is_for_bulk(self.place)
+    }
+
+    /// The same connection for this thread, which is at that place: with its news coming here, if it can move. `None`
+    /// where there are news already, or the system refuses.
     pub(super) fn moved_to(mut self, place: usize) -> Option<Self> {
-        if self.place == place {
-            return Some(self);
-        }
-        // That one rings by the other thread's clock.
-        self.alarm = None;
-        if let Wire::Plain(socket) = self.wire {
-            let socket = socket.into_std().ok()?;
-            self.wire = Wire::Plain(TcpStream::from_std(socket).ok()?);
-            self.place = place;
+        match self.wire {
+            Wire::Plain(socket) if self.place != place => {
+                let socket = socket.into_std().ok()?;
+                // The thread before may have had no time to hear of anything.
+                let quiet = socket.peek(&mut [0]);
+                quiet
+                    .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+                    .then_some(())?;
+                self.wire = Wire::Plain(TcpStream::from_std(socket).ok()?);
+                self.place = place;
+                // That one rings by the other thread's clock.
+                self.alarm = None;
+            }
+            Wire::Plain(_) => {}
+            // Whoever had it last may be elsewhere.
+            Wire::Layered(_) => self.alarm = None,
         }
         Some(self)
     }

@@ -64,8 +64,11 @@ impl Pool {
         loop {
             let idle = self.state().next_for(place)?;
             let mut connection = idle.connection;
-            if idle.until > now && connection.is_quiet() {
-                return connection.moved_to(place);
+            if idle.until > now
+                && connection.is_quiet()
+                && let Some(connection) = connection.moved_to(place)
+            {
+                return Some(connection);
             }
         }
     }
@@ -140,7 +143,10 @@ impl State {
         if let Some(own) = self.idle.get_mut(&place).and_then(VecDeque::pop_back) {
             return Some(own);
         }
-        self.idle.values_mut().max_by_key(|idle| idle.len())?.pop_front()
+        let is_for =
+            |idle: &&mut VecDeque<Idle>| idle.front().is_some_and(|idle| idle.connection.is_for(place));
+        let others = self.idle.values_mut().filter(is_for);
+        others.max_by_key(|idle| idle.len())?.pop_front()
     }
 
     fn len(&self) -> usize {

@@ -7,7 +7,7 @@ use tokio::time::{advance, timeout};
 
 use super::*;
 use crate::outbound::wire::Wire;
-use crate::workers::stand_at;
+use crate::workers::{bulk_of, stand_at};
 
 /// A connection, and its other end.
 fn connection() -> (Connection, DuplexStream) {
@@ -229,6 +229,20 @@ async fn what_another_has_laid_aside_is_trusted_no_more_than_ones_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_leave_the_bulk_is_for_bulk() {
+    let pool = Pool::new(8);
+    let mut ends = Vec::new();
+    for place in [bulk_of(1), bulk_of(1), 2] {
+        let (ours, theirs) = connection_at(place);
+        pool.put(ours);
+        ends.push(theirs);
+    }
+    let places = [1, bulk_of(2), 1].map(|place| take_at(&pool, place).map(|(place, _)| place));
+    assert_eq!(places, [Some(2), Some(bulk_of(1)), None]);
+    assert_eq!(pool.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_sweeper_sweeps_for_all_threads() {
     let pool = Pool::new(8);
     let mut ends = Vec::new();
@@ -255,8 +269,11 @@ async fn a_socket_moves_to_whoever_takes_it() {
     stand_at(1);
     pool.put(Connection::new(Wire::Plain(ours.unwrap())));
     stand_at(0);
+    let (place, moved) = take_at(&pool, bulk_of(1)).unwrap();
+    assert_eq!(place, bulk_of(1));
+    pool.put(moved);
     let (place, moved) = take_at(&pool, 2).unwrap();
-    assert_eq!(place, 2);
+    assert_eq!(place, 2, "a socket may leave the bulk");
     pool.put(moved);
     // It hears what comes from then on.
     theirs.write_all(b"H").await.unwrap();
