@@ -82,7 +82,7 @@ pub(crate) struct Server {
     /// The addresses that hooks may come from, single ones or networks: `["10.0.0.0/8", "::1"]`. Those of a Unix socket
     /// have none and may come. Default: everywhere.
     pub(crate) allow: Option<Placed<Vec<Placed<String>>>>,
-    /// Worker threads, at most 1024; 0 is one per core. Default: 0.
+    /// Worker threads, at most 1024, each with one beside it for large bodies; 0 is one per core. Default: 0.
     pub(crate) threads: Option<Placed<i64>>,
 }
 

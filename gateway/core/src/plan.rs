@@ -59,7 +59,7 @@ pub struct Server {
     pub drain: Duration,
     /// How long callers are still let in after the process was told to stop.
     pub lame_duck: Duration,
-    /// Worker threads; 0 means one per core.
+    /// Worker threads, each with one beside it for large bodies; 0 means one per core.
     pub threads: usize,
     /// What callers over TCP have to speak; without it plain HTTP.
     pub tls: Option<ServerTls>,
