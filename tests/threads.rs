@@ -1,9 +1,13 @@
 //! The threads that serve callers: who is served by which, and what they share.
 
 use std::fs;
+use std::time::Duration;
+
+use rustix::process::Signal;
 
 use crate::support::backend::{Backend, backend};
 use crate::support::gateway::{Gateway, gateway};
+use crate::support::reply::status;
 use crate::support::tls::{Authority, Validity};
 use crate::support::wire::{Wire, bounded};
 
@@ -103,6 +107,53 @@ async fn requests_that_come_together_are_answered_in_order_by_two_threads() {
         assert_eq!(answer.status, expected);
     }
     assert_eq!(service.asked(), 4);
+}
+
+#[tokio::test]
+async fn a_large_hook_goes_with_its_caller_and_is_waited_for_by_a_stop() {
+    let slow = backend("slow")
+        .replies(status(451).with("done").after(1_500))
+        .starts();
+    let gateway = gateway()
+        .server("threads = 1\nmax_in_flight = 1")
+        .asks(&slow)
+        .starts()
+        .await;
+    let request = gateway.koipy().request("/onMessage", large().as_bytes());
+    let mut leaver = gateway.connect().await;
+    leaver.write(&request).await.unwrap();
+    slow.was_asked(1).await;
+    gateway.counts("koigate_hooks_in_flight", 1.0).await;
+    drop(leaver);
+    gateway.counts("koigate_hooks_in_flight", 0.0).await;
+    let mut waiting = gateway.connect().await;
+    waiting.write(&request).await.unwrap();
+    slow.was_asked(2).await;
+    gateway.signal(Signal::TERM);
+    let answer = bounded("an answer", waiting.response()).await.unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (451, Some("close")));
+    gateway.ends().await;
+}
+
+#[tokio::test]
+async fn a_large_hook_that_takes_too_long_is_cut() {
+    let slow = backend("slow").replies(status(451).after(600_000)).starts();
+    let gateway = gateway()
+        .server("threads = 1\ndeadline = '1h'\ndrain = '300ms'")
+        .defaults("timeout = '1h'")
+        .asks(&slow)
+        .starts()
+        .await;
+    let mut waiting = gateway.connect().await;
+    let request = gateway.koipy().request("/onMessage", large().as_bytes());
+    waiting.write(&request).await.unwrap();
+    slow.was_asked(1).await;
+    gateway.signal(Signal::TERM);
+    let stopped = gateway.ends_with(1).await;
+    let cut = |line: &String| line.contains("requests under way") && line.contains("connections=1");
+    assert!(stopped.log.iter().any(cut), "{:#?}", stopped.log);
+    assert!(stopped.took < Duration::from_secs(10), "{:?}", stopped.took);
+    assert_eq!(waiting.closed().await, "");
 }
 
 #[tokio::test]
