@@ -7,9 +7,10 @@
 //!
 //! In return what begins on a thread stays there, as in nginx and Envoy, and none helps another. A connection begins on
 //! the thread that serves the fewest, and what would hold that up leaves it: work that takes long for threads that do
-//! nothing else ([`offload`](crate::offload)), and requests that announce a large body, all of them, for a thread beside
-//! each ([`in_bulk`]). That one, and its heavy work, give way where somebody else wants the processor. Chunks, of which
-//! nobody knows how many will come, and large replies to small hooks stay where they are, and go in stretches.
+//! nothing else ([`offload`](crate::offload)), and for a thread beside each ([`in_bulk`]) requests that announce a large
+//! body, all of them, and large replies and answers to others. That one, and its heavy work, give way where somebody else
+//! wants the processor. Requests in chunks, of which nobody knows how many will come, stay where they are, and go in
+//! stretches.
 
 use std::cell::{Cell, OnceCell};
 use std::convert::Infallible;

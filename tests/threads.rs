@@ -7,7 +7,8 @@ use rustix::process::Signal;
 
 use crate::support::backend::{Backend, backend};
 use crate::support::gateway::{Gateway, gateway};
-use crate::support::reply::status;
+use crate::support::reply::{json_body, status};
+use crate::support::script::{Script, script};
 use crate::support::tls::{Authority, Validity};
 use crate::support::wire::{Wire, bounded};
 
@@ -88,6 +89,121 @@ async fn large_bodies_are_for_a_thread_beside() {
     }
     let counts = (service.opened(), service.asked());
     assert_eq!(counts, (1, 60), "both use the same connection");
+}
+
+/// Asks twenty times with a small hook: how often the thread for bulk has waited meanwhile. Each answer is of this
+/// status and length.
+async fn bulk_of_small_hooks(gateway: &Gateway, status: u16, length: usize) -> u64 {
+    let mut caller = gateway.connect().await;
+    let before = waits(gateway, "bulk-1");
+    for _ in 0..20 {
+        let request = gateway.koipy().request("/onMessage", b"{}");
+        caller.write(&request).await.unwrap();
+        let answer = bounded("an answer", caller.response()).await.unwrap();
+        assert_eq!((answer.status, answer.body.len()), (status, length));
+    }
+    waits(gateway, "bulk-1") - before
+}
+
+#[tokio::test]
+async fn large_replies_are_for_a_thread_beside() {
+    let list = |length: usize| json_body(format!("[\"{}\"]", "x".repeat(length - 4)));
+    for (reply, is_large) in [
+        (list(100_000).into(), false),
+        (list(2 << 20).into(), true),
+        (list(2 << 20).chunked(100_000), true),
+        (list(2 << 20).until_close(), true),
+    ] {
+        let reply: Script = reply;
+        let service = backend("it").replies(reply).starts();
+        let gateway = gateway().server("threads = 1").asks(&service).starts().await;
+        // A list is no object, so that nothing of it is in the answer.
+        let more = bulk_of_small_hooks(&gateway, 204, 0).await;
+        assert!(
+            if is_large { more >= 20 } else { more <= 4 },
+            "{more} waits for {is_large}"
+        );
+        assert!(matches!(service.opened(), 1 | 20));
+        gateway.stops().await;
+    }
+}
+
+#[tokio::test]
+async fn large_replies_over_tls_are_as_well() {
+    let authority = Authority::new();
+    let service = backend("it")
+        .at("https://localhost:{port}/")
+        .secured(authority.vouches_for(&["localhost"], Validity::Good))
+        .replies(json_body(format!("[\"{}\"]", "x".repeat(2 << 20))))
+        .starts();
+    let gateway = gateway()
+        .with_env("SSL_CERT_FILE", authority.file())
+        .server("threads = 1")
+        .asks(&service)
+        .starts()
+        .await;
+    let more = bulk_of_small_hooks(&gateway, 204, 0).await;
+    assert!(more >= 20, "{more}");
+    assert_eq!((service.opened(), service.asked()), (1, 20));
+}
+
+#[tokio::test]
+async fn large_answers_are_for_a_thread_beside() {
+    let half = "x".repeat(700_000);
+    let adds = |name: &str| {
+        let column = format!("{{\"{name}\":\"{half}\"}}");
+        backend(name).replies(json_body(column)).starts()
+    };
+    let (one, two) = (adds("one"), adds("two"));
+    let gateway = gateway()
+        .server("threads = 1")
+        .asks_at_once(&[&one, &two])
+        .starts()
+        .await;
+    let length = 2 * (half.len() + "\"one\":\"\"".len()) + "{,}".len();
+    let more = bulk_of_small_hooks(&gateway, 200, length).await;
+    assert!(more >= 20, "{more}");
+    assert_eq!((one.opened(), two.opened()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_large_reply_that_breaks_has_failed() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n";
+    let begun = || script().sends(head).sends("x".repeat(2 << 20)).waits(50);
+    for (does, kind) in [
+        (begun().resets(), "reset"),
+        (begun().closes(), "reset"),
+        (begun().stalls(), "timeout"),
+    ] {
+        let service = backend("it").replies(does).set("timeout = '1s'").starts();
+        let gateway = gateway().server("threads = 1").asks(&service).starts().await;
+        let answer = gateway.koipy().posts("/onMessage", b"{}").await;
+        assert_eq!(answer.status, 204, "{kind}: {}", answer.text());
+        let series = format!("koigate_backend_failures_total backend=it kind={kind}");
+        gateway.counts(&series, 1.0).await;
+        service.has_open(0).await;
+        gateway.stops().await;
+    }
+}
+
+#[tokio::test]
+async fn a_large_reply_ends_with_its_caller() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n";
+    let slow = script().sends(head).sends("x".repeat(2 << 20)).stalls();
+    let service = backend("it").replies(slow).set("timeout = '1h'").starts();
+    let gateway = gateway()
+        .server("threads = 1\ndeadline = '1h'")
+        .asks(&service)
+        .starts()
+        .await;
+    let mut caller = gateway.connect().await;
+    let request = gateway.koipy().request("/onMessage", b"{}");
+    caller.write(&request).await.unwrap();
+    service.was_asked(1).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(service.open(), 1);
+    drop(caller);
+    service.has_open(0).await;
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
 const WORD_TIME: Duration = Duration::from_millis(100);
 /// What a read asks for while nobody knows how much is to come; what the connection keeps stays as small.
 pub(super) const SOME: usize = 8 * 1024;
-/// A body of so many bytes is one for the thread that has the bulk: the same as what leaves the thread once it is here.
+/// A body of so many bytes, and an answer, is one for the thread that has the bulk: the same as what leaves the thread once it is here.
 const LARGE: u64 = HEAVY as u64;
 
 /// One connection.
@@ -66,6 +66,14 @@ enum End {
 struct Entry<P> {
     head: Head,
     admitted: Admitted<P>,
+}
+
+/// What of a turn is large, with all that comes after it.
+enum Large<P> {
+    /// The request's body.
+    Body(Entry<P>),
+    /// The answer's.
+    Answer(Response, Persistence),
 }
 
 /// Why a request comes to nothing.
@@ -139,36 +147,46 @@ impl<D: Door> Session<D> {
     }
 
     /// One request, from its first byte to the last of its answer, or to the first of a large body.
-    async fn turn(&mut self) -> Result<Option<Box<Entry<D::Pass>>>, End> {
+    async fn turn(&mut self) -> Result<Option<Box<Large<D::Pass>>>, End> {
         self.begun().await?;
-        let over = |()| None;
         let head = match self.head().await {
             Ok(head) => head,
-            Err(broken) => return self.refuse(broken).await.map(over),
+            Err(broken) => return Err(self.refuse(broken).await),
         };
         let entry = match self.admit(&head) {
             Ok(admitted) => Entry { head, admitted },
-            Err(response) => return self.turn_away(&head, *response).await.map(over),
+            Err(response) => return self.turn_away(&head, *response).await.map(|()| None),
         };
-        match entry.head.framing() {
-            Framing::Length(length) if length >= LARGE => Ok(Some(Box::new(entry))),
-            // Who sends chunks does not say how many.
-            Framing::Length(_) | Framing::Chunked => self.rest(entry).await.map(over),
+        // Who sends chunks does not say how many.
+        if matches!(entry.head.framing(), Framing::Length(length) if length >= LARGE) {
+            return Ok(Some(Box::new(Large::Body(entry))));
         }
+        let (response, persistence) = self.response(entry).await?;
+        if response.answer.body.len() as u64 >= LARGE {
+            return Ok(Some(Box::new(Large::Answer(response, persistence))));
+        }
+        self.answer(response, persistence).await.map(|()| None)
     }
 
-    /// The rest of a turn that is large.
-    async fn large(mut self, entry: Box<Entry<D::Pass>>) -> (Self, Result<(), End>) {
-        let turn = self.rest(*entry).await;
+    /// The rest of a turn from what is large on.
+    async fn large(mut self, large: Box<Large<D::Pass>>) -> (Self, Result<(), End>) {
+        let response = match *large {
+            Large::Body(entry) => self.response(entry).await,
+            Large::Answer(response, persistence) => Ok((response, persistence)),
+        };
+        let turn = match response {
+            Ok((response, persistence)) => self.answer(response, persistence).await,
+            Err(end) => Err(end),
+        };
         (self, turn)
     }
 
-    /// A turn from its body on.
-    async fn rest(&mut self, entry: Entry<D::Pass>) -> Result<(), End> {
+    /// What the door says to a request, from its body on, and what the caller wants then of its connection.
+    async fn response(&mut self, entry: Entry<D::Pass>) -> Result<(Response, Persistence), End> {
         let Entry { head, admitted } = entry;
         let body = match body::read(&mut self.caller, &head, admitted.max_body, admitted.held).await {
             Ok(body) => body,
-            Err(broken) => return self.refuse(broken).await,
+            Err(broken) => return Err(self.refuse(broken).await),
         };
         let persistence = head.persistence();
         let request = Request {
@@ -177,7 +195,7 @@ impl<D: Door> Session<D> {
             uncounted: body.uncounted,
         };
         let response = self.serve(admitted.pass, request).await?;
-        self.answer(response, persistence).await
+        Ok((response, persistence))
     }
 
     /// Waits for the first byte of a request.
@@ -229,14 +247,14 @@ impl<D: Door> Session<D> {
 
     /// Answers a request that is none, or too large, or too much, and ends the connection: where the next request would
     /// begin is not known, or too far away.
-    async fn refuse(&mut self, broken: Broken) -> Result<(), End> {
+    async fn refuse(&mut self, broken: Broken) -> End {
         let refusal = match broken {
-            Broken::Lost(Lost::Left) => return Err(End::Gone),
+            Broken::Lost(Lost::Left) => return End::Gone,
             Broken::Lost(Lost::Late) => {
                 // Counted, not answered: the bot would take 408 for a refusal, and a crowd of slow connections
                 // would linger.
                 let _ = self.door.refuse(Refusal::BadRequest);
-                return Err(End::Gone);
+                return End::Gone;
             }
             Broken::Bad(reason) => {
                 tracing::debug!(%reason, "request refused");
@@ -248,7 +266,8 @@ impl<D: Door> Session<D> {
         // What has come of it counts nowhere any more, and the caller may take its time.
         self.caller.forget();
         let response = self.door.refuse(refusal).closing();
-        self.answer(response, Persistence::Close).await
+        let answered = self.answer(response, Persistence::Close).await;
+        answered.err().unwrap_or(End::Answered)
     }
 
     /// Answers a request that is not let in. Its body is not waited for; if it isn't here, the connection ends.

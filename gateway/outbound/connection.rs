@@ -19,6 +19,7 @@ use super::wire::Wire;
 use super::{scratch, timed_out};
 use crate::alarm::Alarm;
 use crate::http1::{STRETCH, TURN};
+use crate::offload::HEAVY;
 use crate::tls;
 use crate::workers::{is_for_bulk, place};
 
@@ -27,6 +28,9 @@ const INPUT: usize = 8 * 1024;
 
 /// What is read at once while a large reply comes.
 const LARGE_INPUT: usize = 64 * 1024;
+
+/// A reply of so many bytes is one for the thread that has the bulk: the same as what leaves the thread once it is here.
+const LARGE: usize = HEAVY;
 
 /// Bodies up to this size are copied behind their head, in bytes: two buffers in one system call take a quarter of a
 /// microsecond more than one does.
@@ -55,6 +59,17 @@ pub(super) enum Broken {
     Failed(Failure),
 }
 
+/// How far an exchange has come.
+pub(super) enum Came {
+    /// To its end.
+    Whole(Reply, Then),
+    /// To where a large body begins, which this reads: [`Connection::listen`].
+    Large(Box<Decoder<'static>>),
+}
+
+/// An exchange that ends where a large body begins.
+struct Begin<'a, W>(Exchange<'a, W>);
+
 /// An exchange on its way.
 struct Exchange<'a, W> {
     wire: &'a mut Wire,
@@ -65,6 +80,8 @@ struct Exchange<'a, W> {
     input: usize,
     decoder: Decoder<'a>,
     heard: Heard,
+    /// Of a body that is as large as this the rest is left, in bytes.
+    most: usize,
 }
 
 /// What has been heard of the reply.
@@ -127,17 +144,26 @@ impl Connection {
         matches!(self.wire, Wire::Plain(_)) || is_for_bulk(place) || !is_for_bulk(self.place)
     }
 
-    /// The same connection for this thread, which is at that place: with its news coming here, if it can move. `None`
-    /// where there are news already, or the system refuses.
-    pub(super) fn moved_to(mut self, place: usize) -> Option<Self> {
+    /// The same idle connection for this thread, which is at that place. `None` where there are news already, of which
+    /// the thread before may have had no time to hear, or the system refuses.
+    pub(super) fn moved_to(self, place: usize) -> Option<Self> {
+        self.moved(place, |socket| {
+            let news = socket.peek(&mut [0]);
+            news.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        })
+    }
+
+    /// The same connection for this thread, whatever has come. `None` where the system refuses.
+    pub(super) fn brought_here(self) -> Option<Self> {
+        self.moved(place(), |_| true)
+    }
+
+    /// The same with its news coming to the thread at that place, if it can move.
+    fn moved(mut self, place: usize, may: impl FnOnce(&std::net::TcpStream) -> bool) -> Option<Self> {
         match self.wire {
             Wire::Plain(socket) if self.place != place => {
                 let socket = socket.into_std().ok()?;
-                // The thread before may have had no time to hear of anything.
-                let quiet = socket.peek(&mut [0]);
-                quiet
-                    .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-                    .then_some(())?;
+                may(&socket).then_some(())?;
                 self.wire = Wire::Plain(TcpStream::from_std(socket).ok()?);
                 self.place = place;
                 // That one rings by the other thread's clock.
@@ -150,7 +176,8 @@ impl Connection {
         Some(self)
     }
 
-    /// Sends a request and reads its reply. The connection may be used again if the reply says [`Then::Reuse`].
+    /// Sends a request and reads its reply, of a large one the beginning, unless this thread is for bulk. The connection
+    /// may be used again if the reply says [`Then::Reuse`].
     ///
     /// At the deadline it has failed. Whoever drops this drops the connection.
     pub(super) fn exchange<'a>(
@@ -158,9 +185,25 @@ impl Connection {
         request: &'a Request<'a>,
         decoder: Decoder<'a>,
         deadline: Instant,
-    ) -> impl Future<Output = Result<(Reply, Then), Broken>> + 'a {
+    ) -> impl Future<Output = Result<Came, Broken>> + 'a {
         let head = |output: &mut Vec<u8>| request.write_head(output);
-        self.converse(head, &request.body, decoder, deadline)
+        let mut exchange = self.converse(head, &request.body, decoder, deadline);
+        if !is_for_bulk(place()) {
+            exchange.most = LARGE;
+        }
+        Begin(exchange)
+    }
+
+    /// Reads on in a reply that has begun; the rest is as with [`Connection::exchange`].
+    pub(super) fn listen<'a>(
+        &'a mut self,
+        decoder: Decoder<'a>,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<(Reply, Then), Broken>> + 'a {
+        let mut exchange = self.converse(|_: &mut Vec<u8>| {}, &[], decoder, deadline);
+        exchange.sending.state = Sent::Yes;
+        exchange.heard = Heard::Something;
+        exchange
     }
 
     /// Asks what an active check asks: the status. The connection is of no use afterwards.
@@ -198,6 +241,7 @@ impl Connection {
             input: INPUT,
             decoder: decoder.after(&mut self.last),
             heard: Heard::Nothing,
+            most: usize::MAX,
         }
     }
 
@@ -205,6 +249,24 @@ impl Connection {
     /// holds what would be taken for the next reply. Asks the system only if the runtime knows of news.
     pub(super) fn is_quiet(&mut self) -> bool {
         self.wire.is_quiet()
+    }
+}
+
+// === impl Begin ===
+
+impl<W: FnOnce(&mut Vec<u8>) + Unpin> Future for Begin<'_, W> {
+    type Output = Result<Came, Broken>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let exchange = &mut self.get_mut().0;
+        let came = Pin::new(&mut *exchange).poll(cx);
+        if came.is_pending()
+            && exchange.has_enough()
+            && let Some(body) = exchange.decoder.take_body()
+        {
+            return Poll::Ready(Ok(Came::Large(Box::new(body))));
+        }
+        came.map_ok(|(reply, then)| Came::Whole(reply, then))
     }
 }
 
@@ -231,6 +293,8 @@ impl<W: FnOnce(&mut Vec<u8>)> Exchange<'_, W> {
                 return Poll::Pending;
             }
             match ready!(self.poll_read(cx, &mut moved)) {
+                // Whoever wants no more takes what there is.
+                Ok(Progress::More) if self.has_enough() => return Poll::Pending,
                 Ok(Progress::More) => {}
                 Ok(Progress::Endless) => self.heard = Heard::Enough,
                 Ok(Progress::Whole(whole)) => return Poll::Ready(Ok(self.done(whole))),
@@ -238,6 +302,11 @@ impl<W: FnOnce(&mut Vec<u8>)> Exchange<'_, W> {
             }
         }
         Poll::Pending
+    }
+
+    /// Whether the rest of the reply is left, for which nothing may be left of the request.
+    fn has_enough(&self) -> bool {
+        self.sending.state == Sent::Yes && self.decoder.is_large(self.most)
     }
 
     /// Reads once, adds to `moved` how much, and takes in what came.

@@ -168,6 +168,28 @@ impl<'a> Decoder<'a> {
         receiving.content.space(remaining)
     }
 
+    /// Whether so many bytes of the body are here already, or are known to be missing.
+    pub fn is_large(&self, least: usize) -> bool {
+        let State::Body(receiving) = &self.state else {
+            return false;
+        };
+        let missing = receiving.reader.remaining().unwrap_or(0);
+        receiving.content.len() >= least || usize::try_from(missing).is_ok_and(|missing| missing >= least)
+    }
+
+    /// What goes on with this body elsewhere, where there is one; here it is over.
+    pub fn take_body(&mut self) -> Option<Decoder<'static>> {
+        let state = mem::replace(&mut self.state, State::Over);
+        matches!(state, State::Body(_)).then_some(Decoder {
+            state,
+            max_reply: self.max_reply,
+            // It has its room, and its head is behind it.
+            room: None,
+            last: None,
+            interim: self.interim,
+        })
+    }
+
     /// Counts what has been put into [`Decoder::space`], in bytes.
     ///
     /// # Errors

@@ -28,11 +28,12 @@ use koigate_core::reply::Reply;
 use prometheus::IntCounter;
 use tokio::time::{Instant, timeout_at};
 
-use self::connection::{Broken, Connection};
+use self::connection::{Broken, Came, Connection};
 use self::dial::Dialer;
 use self::h1::{Decoder, Then};
 use self::pool::Pool;
 use crate::buffered::Room;
+use crate::workers::in_bulk;
 
 pub use self::dial::{Connector, UnreadableRoots};
 pub use self::names::REMEMBERED;
@@ -172,11 +173,34 @@ impl Upstream {
         deadline: Instant,
     ) -> Result<Reply, Broken> {
         let decoder = Decoder::new(self.max_reply, Some(&self.room));
-        let (reply, then) = connection.exchange(request, decoder, deadline).await?;
-        if then == Then::Reuse {
-            self.pool.put(connection);
+        match connection.exchange(request, decoder, deadline).await? {
+            Came::Whole(reply, then) => {
+                if then == Then::Reuse {
+                    self.pool.put(connection);
+                }
+                Ok(reply)
+            }
+            Came::Large(body) => self.large(connection, body, deadline).await,
         }
-        Ok(reply)
+    }
+
+    /// Reads on in a large reply, beside the thread that serves small hooks. Few replies are, so that nobody else
+    /// carries it.
+    fn large(
+        &self,
+        connection: Connection,
+        body: Box<Decoder<'static>>,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Reply, Broken>> + Send + use<> {
+        let pool = self.pool.clone();
+        in_bulk(async move {
+            let mut connection = connection.brought_here().ok_or_else(unmoved)?;
+            let (reply, then) = connection.listen(*body, deadline).await?;
+            if then == Then::Reuse {
+                pool.put(connection);
+            }
+            Ok(reply)
+        })
     }
 }
 
@@ -187,6 +211,11 @@ impl From<Broken> for Failure {
             Broken::Failed(failure) => failure,
         }
     }
+}
+
+fn unmoved() -> Broken {
+    let detail = "another thread could not read the reply";
+    Broken::Failed(Failure::new(FailureKind::Reset, detail))
 }
 
 fn timed_out() -> Failure {

@@ -72,6 +72,11 @@ impl Content {
         self
     }
 
+    /// How many bytes of it are here.
+    pub(super) fn len(&self) -> usize {
+        self.body.len()
+    }
+
     /// Takes the next bytes of the body in.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match &mut self.decoding {

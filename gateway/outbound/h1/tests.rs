@@ -72,11 +72,37 @@ fn decode_in_place(mut bytes: &[u8]) -> Outcome {
     }
 }
 
+/// The same a byte at a time, where one goes on with the body at each byte of it that another has begun.
+fn decode_in_turns(bytes: &[u8]) -> Outcome {
+    let mut last = LastHead::default();
+    let mut decoder = Decoder::new(MAX, None).after(&mut last);
+    for (index, byte) in bytes.iter().enumerate() {
+        match decoder.feed(std::slice::from_ref(byte))? {
+            Progress::More => {}
+            Progress::Whole(mut whole) => {
+                if index + 1 < bytes.len() {
+                    whole.then = Then::Close;
+                }
+                return Ok(Progress::Whole(whole));
+            }
+            Progress::Endless => return Ok(Progress::Endless),
+        }
+        if decoder.is_large(1) {
+            let body = decoder.take_body().expect("there is one");
+            assert_eq!(decoder.feed(b"x"), Ok(Progress::More), "it is over here");
+            assert!(decoder.take_body().is_none());
+            decoder = body;
+        }
+    }
+    decoder.close().map(Progress::Whole)
+}
+
 #[track_caller]
 fn outcome(bytes: &[u8]) -> Outcome {
     let whole = decode(std::iter::once(bytes));
     assert_eq!(decode(bytes.chunks(1)), whole, "a byte at a time");
     assert_eq!(decode_in_place(bytes), whole, "in place");
+    assert_eq!(decode_in_turns(bytes), whole, "in turns");
     whole
 }
 
@@ -421,6 +447,34 @@ fn headers_that_are_kept() {
         reply("content-disposition: attachment; filename=\"\u{8282}.txt\"\r\n").1,
         some("attachment; filename=\"\u{8282}.txt\"".as_bytes())
     );
+}
+
+#[test]
+fn a_body_is_large_by_what_is_missing_or_has_come() {
+    let head = "HTTP/1.1 200 OK\r\n";
+    for (fed, least, is_large) in [
+        (format!("{head}Content-Length: 10\r\n"), 1, false),
+        (format!("{head}Content-Length: 10\r\n\r\n"), 10, true),
+        (format!("{head}Content-Length: 10\r\n\r\n"), 11, false),
+        (format!("{head}Content-Length: 10\r\n\r\n0123"), 7, false),
+        (format!("{head}Content-Length: 10\r\n\r\n012345"), 6, true),
+        (format!("{head}\r\n012345"), 6, true),
+        (format!("{head}\r\n012345"), 7, false),
+        (
+            format!("{head}Transfer-Encoding: chunked\r\n\r\nfff\r\n0123"),
+            4,
+            true,
+        ),
+        (
+            format!("{head}Content-Encoding: gzip\r\nContent-Length: 10\r\n\r\n"),
+            10,
+            true,
+        ),
+    ] {
+        let mut decoder = Decoder::new(MAX, None);
+        assert_eq!(decoder.feed(fed.as_bytes()), Ok(Progress::More));
+        assert_eq!(decoder.is_large(least), is_large, "{fed:?} {least}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio::time::timeout;
 
 use super::*;
+use crate::offload::HEAVY;
 use crate::outbound::wire::Wire;
 
 /// A document of this size, another one for each `seed`.
@@ -26,13 +27,22 @@ async fn exchange(sent: Vec<u8>, reply: Vec<u8>, pipe: usize) -> (Vec<u8>, Bytes
         theirs.write_all(&reply).await.unwrap();
     };
     let mut connection = Connection::new(Wire::Layered(Box::new(ours)));
-    let (request, decoder) = (request(&template, sent), Decoder::new(1024 * 1024, None));
-    let asked = connection.exchange(&request, decoder, Instant::now() + PATIENCE);
+    let (request, decoder) = (request(&template, sent), Decoder::new(2 * HEAVY, None));
+    let deadline = Instant::now() + PATIENCE;
+    let asked = async {
+        match connection.exchange(&request, decoder, deadline).await? {
+            Came::Whole(reply, then) => Ok((reply, then, false)),
+            Came::Large(body) => {
+                let (reply, then) = connection.listen(*body, deadline).await?;
+                Ok::<_, Broken>((reply, then, true))
+            }
+        }
+    };
     // A request that never comes whole is not waited for.
     let (asked, answered) = tokio::join!(asked, timeout(PATIENCE, answer));
-    let (reply, then) = asked.unwrap();
+    let (reply, then, is_large) = asked.unwrap();
     answered.unwrap();
-    assert_eq!(then, Then::Reuse);
+    assert_eq!((then, is_large), (Then::Reuse, reply.body.len() > HEAVY));
     assert!(heard.starts_with(&expected), "the head comes first");
     (heard.split_off(expected.len()), reply.body)
 }
@@ -41,8 +51,8 @@ async fn exchange(sent: Vec<u8>, reply: Vec<u8>, pipe: usize) -> (Vec<u8>, Bytes
 #[tokio::test]
 async fn what_passes_piece_by_piece_is_nobody_elses() {
     // Around what is copied behind a head, and what is read at once.
-    for size in [0, 1, 3000, 8 * 1024, 8 * 1024 + 1, 70_000] {
-        for pipe in [7, 1000, 20_000] {
+    for size in [0, 1, 3000, 8 * 1024, 8 * 1024 + 1, 70_000, HEAVY + 20_000] {
+        for pipe in [7, 1000, 20_000].into_iter().filter(|pipe| size / pipe <= 10_000) {
             let exchanges = (0..4_u8).map(|nth| {
                 let (sent, reply) = (document(size, nth), document(size, nth + 100));
                 async move {

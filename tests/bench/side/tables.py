@@ -117,6 +117,7 @@ def neighbours(bench, peers, effort):
     for text, apart, hook, document, connections in [
         ("hooks that wait a second for a fifth service", 5, "slow", "3k", 64),
         ("merges of three echoes of 8 MB", 3, "echo-8m", "8m", 1),
+        ("hooks of 3 KB that three services answer with 8 MB", 3, "echo-8m", "3k", 1),
     ]:
         with bench.gateways([peers[0].parted()] * 2, 4, apart) as [ours, other]:
 

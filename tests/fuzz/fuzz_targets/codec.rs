@@ -44,6 +44,7 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(decode(remembers, &cuts, input).ok(), decoded, "after {after}");
     }
     assert_eq!(decode_in_place(input).ok(), decoded, "in place");
+    assert_eq!(decode_in_turns(&cuts, input).ok(), decoded, "in turns");
     let Some(Some(whole)) = decoded else { return };
     assert!((200..1000).contains(&whole.reply.status));
     assert!(whole.reply.body.len() <= MAX_REPLY);
@@ -102,6 +103,24 @@ fn decode_in_place(mut input: &[u8]) -> Result<Option<Whole>, Failure> {
             Progress::Endless => return Ok(None),
         }
     }
+}
+
+/// The same where one goes on with the body at each cut that another has begun.
+fn decode_in_turns(cuts: &[usize], mut input: &[u8]) -> Result<Option<Whole>, Failure> {
+    let mut decoder = Decoder::new(MAX_REPLY, None);
+    for &cut in cuts.iter().chain([&usize::MAX]) {
+        let (piece, rest) = input.split_at(cut.min(input.len()));
+        input = rest;
+        match decoder.feed(piece)? {
+            Progress::More => {}
+            Progress::Whole(whole) => return Ok(Some(as_seen_later(whole, input))),
+            Progress::Endless => return Ok(None),
+        }
+        if decoder.is_large(1) {
+            decoder = decoder.take_body().expect("a large body is one");
+        }
+    }
+    decoder.close().map(Some)
 }
 
 /// A connection with more to read is not used again.
